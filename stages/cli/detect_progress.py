@@ -19,11 +19,9 @@ class DetectProgress:
 
     Attributes:
         lines: whether a line is due from time to time, where there is no terminal.
-        begun: since when a rate is counted.
     """
 
     lines: bool = True
-    begun: float = field(default_factory=time.monotonic)
     _last: float = field(default_factory=time.monotonic)
     _drawn: float = 0.0
     _bottom: BottomLines | None = field(default_factory=lambda: BottomLines(sys.stdout) if _bar() else None)
@@ -33,10 +31,22 @@ class DetectProgress:
         self.clear()
         print(line, file=sys.stderr if error else sys.stdout, flush=self._bottom is not None)
 
-    def show(self, what: str, unit: str, done: int, of: int, since: int, faces: int, failed: int = 0) -> None:
-        """Shows what is done of one thing, of which ``since`` was done when it began; ``of`` is 0 where unknown."""
+    def show(
+        self, what: str, unit: str, done: int, of: int, begun: tuple[float, int], faces: int, failed: int = 0
+    ) -> None:
+        """Shows what is done of one thing, where that is due.
+
+        Args:
+            what: the thing.
+            unit: what is counted of it.
+            done: how many.
+            of: of how many, 0 where it is not known.
+            begun: the monotonic time of its beginning, and what was done before.
+            faces: found so far.
+            failed: what had an error so far.
+        """
         now = time.monotonic()
-        rate = (done - since) / max(now - self.begun, 1e-9)
+        rate = (done - begun[1]) / max(now - begun[0], 1e-9)
         left = f"{duration((of - done) / rate)} left" if of > done and rate else ""
         if self._bottom is not None:
             if now - self._drawn >= SECONDS_BETWEEN_DRAWINGS or done == of:

@@ -239,12 +239,12 @@ class DetectRun:
         if self.total > 1:
             self.progress.lines = self.total > LISTED
             failed = sum(self.failed.values())
-            self.progress.show("detect", self.kind, self.count, self.total, self.before, self.faces, failed)
+            begun = (self.begun, self.before)
+            self.progress.show("detect", self.kind, self.count, self.total, begun, self.faces, failed)
 
     def _show_frames(self, path: Path, video: VideoReader, state: _Frames, faces: int) -> None:
         self.progress.lines = True
-        self.progress.begun = state.begun
-        self.progress.show(str(path), "frames", state.last + 1, video.declared, 0, faces)
+        self.progress.show(str(path), "frames", state.last + 1, video.declared, (state.begun, 0), faces)
 
     def _attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
         """Returns what the action gives, or None where it fails: printed and counted, and the others go on."""

@@ -26,6 +26,7 @@ def images_of(arguments: Sequence[Path], log: Callable[[str], None]) -> list[Pat
     """
     found: dict[Path, None] = {}
     for argument in arguments:
+        _require_no_address(argument)
         if argument.is_dir():
             found.update(dict.fromkeys(_below(argument, log)))
         elif not os.path.lexists(argument) and glob.has_magic(str(argument)):
@@ -34,7 +35,6 @@ def images_of(arguments: Sequence[Path], log: Callable[[str], None]) -> list[Pat
                 raise FileNotFoundError(f"nothing matches {argument}")
             found.update(dict.fromkeys(path for path in matches if not path.is_dir()))
         else:
-            _require_no_address(argument)
             found[argument] = None
     if len(found) > FOLDER_RUN:
         log(

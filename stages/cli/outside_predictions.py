@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.data.predictions.forms import recognise
 from pipeline.evaluation.evaluate_files import LabelledImages, read_inputs
 from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.run_result import RunResult
@@ -18,7 +19,7 @@ def named_files(given: Sequence[str]) -> dict[str, Path]:
     >>> named_files(["yolov7_face=yolov7_face.tar.gz"])
     {'yolov7_face': PosixPath('yolov7_face.tar.gz')}
 
-    Raises ValueError: a text has no name, a name comes twice, or there is no such file.
+    Raises ValueError: a text has no name, a name comes twice, there is no such file, or it holds no predictions.
     """
     found: dict[str, Path] = {}
     for text in given:
@@ -29,6 +30,7 @@ def named_files(given: Sequence[str]) -> dict[str, Path]:
             raise ValueError(f"--beside {text}: {name} comes twice")
         if not Path(file).exists():
             raise ValueError(f"--beside {text}: expected predictions, found no file {file}")
+        recognise(Path(file))  # before hours of computing
         found[name] = Path(file)
     return found
 

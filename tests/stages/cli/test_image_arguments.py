@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,13 @@ def test_a_file_whose_name_looks_like_a_pattern(folder: Path) -> None:
     assert images_of([file], print) == [file]
 
 
-@pytest.mark.parametrize("typed", ["https://example.com/a.jpg", "s3://bucket/photos"])
+@pytest.mark.parametrize(
+    "typed", ["https://example.com/a.jpg", "s3://bucket/photos", "https://a/b.jpg?size=1", "s3://bucket/*.jpg"]
+)
 def test_an_address_is_refused_with_what_reads_it(typed: str) -> None:
-    with pytest.raises(ValueError, match=f"{typed}: expected files and folders of this machine, found an address"):
+    with pytest.raises(
+        ValueError, match=f"{re.escape(typed)}: expected files and folders of this machine, found an address"
+    ):
         images_of([Path(typed)], print)
 
 

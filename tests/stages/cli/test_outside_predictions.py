@@ -58,12 +58,15 @@ def test_figures_are_those_of_the_same_boxes_within_the_run(finished: World, tmp
 
 
 def test_names_and_files_are_checked(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").touch()
-    assert named_files([f"a={tmp_path}/a.txt"]) == {"a": tmp_path / "a.txt"}
+    (tmp_path / "c.txt").write_text("no box\n")
+    a = tmp_path / "a.csv"
+    a.write_text("image,x1,y1,x2,y2,score\n0--Parade/0_Parade_0.jpg,1,2,3,4,0.5\n")
+    assert named_files([f"a={a}"]) == {"a": a}
     for given, problem in (
         (["a"], "--beside a: expected NAME=FILE"),
         ([f"a={tmp_path}/b.txt"], "expected predictions, found no file"),
-        ([f"a={tmp_path}/a.txt", f"a={tmp_path}/a.txt"], "a comes twice"),
+        ([f"a={a}", f"a={a}"], "a comes twice"),
+        ([f"a={tmp_path}/c.txt"], "c.txt: expected predictions as "),
     ):
         with pytest.raises(ValueError, match=problem):
             named_files(given)
