@@ -38,8 +38,14 @@ def _prediction_forms() -> Iterable[str]:
     return FORMS
 
 
+def _benchmarks() -> Iterable[str]:
+    from pipeline.evaluation.benchmark_results import BENCHMARKS
+
+    return ("wider", *BENCHMARKS)
+
+
 config_names = _completes(_configs)
 weight_names = _completes(_weights)
 label_forms = _completes(_label_forms)
 prediction_forms = _completes(_prediction_forms)
-benchmarks = _completes(lambda: ("wider", "fddb", "pascal", "afw", "coco", "single"))
+benchmarks = _completes(_benchmarks)
