@@ -72,6 +72,8 @@ def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None =
     lines = [f"{len(alone)} label files belong to no image; the first is {alone[0]}"] if alone else []
     if (without := len(images) - len(used)) > 0:
         lines.append(f"{without} images have no label file, and are taken as images without a face")
+    if absent:
+        lines.append(f"{len(absent)} images of a list are not there, and have no face here; the first is {absent[0]}")
     return builder.build(root, options, lines, [*names, *absent])
 
 

@@ -146,6 +146,7 @@ def test_images_of_a_list_that_are_not_there_are_refused_or_left_out(tmp_path: P
     (root / "train.txt").write_text("images/a.jpg\nimages/zz.jpg\na.jpg\n")
     table = read_yolo(root)
     assert table.paths == ("images/a.jpg", "a.jpg", "images/zz.jpg")
+    assert table.remarks == ("2 images of a list are not there, and have no face here; the first is a.jpg",)
     with pytest.raises(FileNotFoundError, match=r"2 of 3 images named by .* are missing: a\.jpg, images/zz\.jpg"):
         YoloText().entries(str(root))
     assert [entry.path for entry in YoloText(missing="skip").entries(str(root))] == ["images/a.jpg"]
