@@ -34,7 +34,7 @@ def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None =
     """Returns the faces of a folder, boxes as shares of their image; an image without a label file has no face.
 
     An image's name is its path without the folder ``images``, which its label file has as ``labels``. An image that a
-    list of ``data.yaml`` names and that is not there stands last in the table, without a face. Landmarks
+    list of ``data.yaml`` names and that is not there comes last in the table, without a face. Landmarks
     (``kpt_shape: [5, 3]`` or ``[5, 2]``) are eyes, nose and mouth corners; a point that is not visible is none, and a
     face of which a point is missing has none.
 
