@@ -17,9 +17,10 @@ _OBJECTS: Final = (
     ),
     ({"_via_img_metadata"}, "a project of VGG Image Annotator (it exports COCO JSON, too)"),
 )
+_DETECTIONS: Final = {"image", "boxes"}  # their scores may come after the beginning of a file
 _ELEMENTS: Final = (
     ({"image_id", "bbox", "score"}, "predictions as COCO results"),
-    ({"image", "boxes", "scores"}, "predictions as wider8k detect --json writes them"),
+    (_DETECTIONS, "predictions as wider8k detect --json writes them"),
     ({"data", "annotations"}, "labels as Label Studio JSON"),
 )
 
@@ -38,6 +39,14 @@ def json_kind(data: bytes) -> str:
             return known
         return f"a JSON list of objects with the keys {_listed(inner)}" if inner else "a JSON list without objects"
     return "JSON text"
+
+
+def is_detections(head: str) -> bool:
+    """Returns whether this is the beginning of what ``wider8k detect --json`` writes."""
+    if head.lstrip("\ufeff \t\r\n")[:1] != "[":
+        return False
+    first, _, inner = _keys(head.removeprefix("\ufeff").encode())
+    return first == "start_array" and set(inner) >= _DETECTIONS
 
 
 def _known(kinds: Sequence[tuple[set[str], str]], keys: Sequence[str]) -> str | None:

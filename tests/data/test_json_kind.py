@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.data.json_kind import json_kind
+from pipeline.data.json_kind import is_detections, json_kind
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,17 @@ def test_a_file_is_known_by_its_first_keys(text: str, words: str) -> None:
 
 def test_many_keys_are_not_all_listed() -> None:
     assert json_kind(b'[{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1}]').endswith("a, b, c, d, e ..")
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('\ufeff [{"image": "a", "width": 1, "boxes": [[1, 2', True),
+        ('[\n{"boxes": [], "scores": [], "image" : "a"}]', True),
+        ('[{"data": {"image": "a"}, "boxes": [], "scores": []}]', False),
+        ('{"image": "a", "boxes": []}', False),
+        ("", False),
+    ],
+)
+def test_detections_are_known_by_the_beginning_of_a_file(text: str, known: bool) -> None:
+    assert is_detections(text) == known

@@ -19,13 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.data.csv_columns import CORNERS, read_heading
+from pipeline.data.csv_columns import CORNERS, cells_found, read_heading
 from pipeline.data.predictions.contents import Contents
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
 from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, corners_of, require_category
 from pipeline.data.text_lines import finite_numbers, refuse
 
-_SCORE: Final = ("score", "confidence", "conf", "probability")
 _HEADING: Final = "a heading image,x1,y1,x2,y2,score or image,x,y,w,h,score"
 _PARSED: Final = 100_000  # rows at a time
 
@@ -77,9 +76,8 @@ def _columns(file: Path) -> _Columns:
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8, found {error}: save it with that encoding") from None
     heading = read_heading(first)
-    scores = heading.present(_SCORE)
-    if len(heading.boxes) != 1 or len(heading.images) != 1 or len(scores) != 1:
-        many = heading.choices(scores)
+    many = heading.choices(heading.scores)
+    if many or not heading.boxes or not heading.images or not heading.scores:
         what = f"{','.join(heading.names)[:80]!r}" + (f" with {many}" if many else heading.advice)
         refuse(file, 1, f"{_HEADING}, each once", what)
     box, corners = heading.boxes[0]
@@ -88,9 +86,9 @@ def _columns(file: Path) -> _Columns:
         delimiter=heading.delimiter,
         image=heading.names.index(heading.images[0]),
         box=tuple(map(heading.names.index, box)),
-        score=heading.names.index(scores[0]),
+        score=heading.names.index(heading.scores[0]),
         corners=corners,
-        category=heading.names.index(heading.category) if heading.category else None,
+        category=heading.names.index(heading.categories[0]) if heading.categories else None,
     )
 
 
@@ -148,7 +146,7 @@ def _rows(file: Path, columns: _Columns) -> Iterator[tuple[str, list[float], str
                 numbers = finite_numbers(cells) if any(cells) else []
                 if any(cells) and not numbers:
                     named = ",".join(columns.heading[place] for place in columns.numbers)
-                    refuse(file, line, f"five finite numbers {named}", repr(",".join(cells)[:80]))
+                    refuse(file, line, f"five finite numbers {named}", cells_found(cells, columns.delimiter))
                 name = row[columns.image].strip() or refuse(file, line, "an image", "nothing")
                 yield name, numbers, "" if columns.category is None else row[columns.category].strip()
     except UnicodeDecodeError as error:
@@ -198,7 +196,7 @@ def _matches(contents: Contents) -> bool:
     if not contents.single:
         return False
     heading = read_heading(contents.head.split("\n")[0])
-    fits = bool(heading.images and heading.present(_SCORE) and heading.boxes)
+    fits = bool(heading.images and heading.scores and heading.boxes)
     # A heading that does not fit is named when it is read.
     return fits or contents.path.suffix.lower() == ".csv"
 

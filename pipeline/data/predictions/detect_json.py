@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.data.datasets.labels.json_array import stream_array
+from pipeline.data.json_kind import is_detections
 from pipeline.data.predictions.contents import Contents
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
 from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder
@@ -34,7 +35,11 @@ def read_detect_json(file: Path, options: ReadOptions = PLAIN) -> PredictionTabl
             raise ValueError(f"{where}: expected a photograph, found frame {element['frame']} of {element['image']}")
         if element["image"] in builder:
             raise ValueError(f"{where}: expected an image that no element before has, found {element['image']}")
-        image = builder.image(element["image"])
+        size = element.get("width", 0), element.get("height", 0)
+        if not all(type(side) is int and 0 <= side < 2**31 for side in size):
+            found = json.dumps(size, default=str)[:80]
+            raise ValueError(f"{where}: expected width and height as whole numbers of pixels, found {found}")
+        image = builder.image(element["image"], size)
         builder.add(np.full(len(values), image, np.int64), values[:, :4].copy(), values[:, 4].copy())
     return builder.build()
 
@@ -48,7 +53,10 @@ def _numbers(element: Any) -> np.ndarray | None:
         return None
     flat = list(_flattened(rows))
     # Exact types: a boolean is an int to isinstance.
-    fits = set(map(type, flat)) <= {int, float} and all(map(math.isfinite, flat))
+    try:
+        fits = set(map(type, flat)) <= {int, float} and all(map(math.isfinite, flat))
+    except OverflowError:  # of a whole number beyond the range of a float
+        return None
     if not isinstance(image, str) or not fits or any(len(row) != 5 for row in rows):
         return None
     return np.array(flat, np.float64).reshape(-1, 5)
@@ -74,8 +82,7 @@ def write_detect_json(table: PredictionTable, file: Path, options: WriteOptions)
 
 def is_detect_json(contents: Contents) -> bool:
     """Returns whether a file is of this form, by its first element."""
-    head = contents.head.lstrip()
-    return contents.single and head[:1] == "[" and '"image":' in head and '"boxes":' in head
+    return contents.single and is_detections(contents.head)
 
 
 DETECT_JSON: Final = PredictionForm(

@@ -6,6 +6,7 @@ any images in any order.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,14 +119,17 @@ class PredictionTableBuilder:
         self._relative = relative
         self._images: dict[str, int] = {}
         self._numbers: dict[str, int] = {}  # by the name as it is written
+        self._sizes = array("i")
         self._rows: list[Int64] = []
         self._boxes: list[Float64] = []
         self._scores: list[Float64] = []
 
-    def image(self, name: str) -> int:
-        """Returns the number of an image, added where it is new."""
+    def image(self, name: str, size: tuple[int, int] = (0, 0)) -> int:
+        """Returns the number of an image, added where it is new, ``size`` as width and height."""
         if (number := self._numbers.get(name)) is None:
             number = self._numbers[name] = self._images.setdefault(plain_name(name), len(self._images))
+            if 2 * number == len(self._sizes):
+                self._sizes.extend(size)
         return number
 
     def __contains__(self, name: str) -> bool:
@@ -151,7 +155,7 @@ class PredictionTableBuilder:
             boxes=boxes if in_order else boxes[order],
             scores=scores if in_order else scores[order],
             positions=order.astype(np.int64),
-            sizes=np.zeros((len(self._images), 2), np.int32),
+            sizes=np.array(self._sizes, np.int32).reshape(-1, 2),
             relative=self._relative,
             remarks=tuple(remarks),
         )

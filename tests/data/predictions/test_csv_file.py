@@ -62,7 +62,12 @@ HEADING = "expected a heading image,x1,y1,x2,y2,score or image,x,y,w,h,score, ea
     [
         ("image,x1,y1,x2,y2\n", f"1: {HEADING}'image,x1,y1,x2,y2'"),
         ("", f"1: {HEADING}''"),
-        ("image,file,x,y,w,h,score\n", f"1: {HEADING}'image,file,x,y,w,h,score' with image, file"),
+        ("path,file,x,y,w,h,score\n", f"1: {HEADING}'path,file,x,y,w,h,score' with file, path"),
+        ("image,x,y,w,h,score,class,label\n", f"1: {HEADING}'image,x,y,w,h,score,class,label' with class, label"),
+        (
+            "image;x;y;w;h;score\na;1;2;3;4;0,5\n",
+            "2: expected five finite numbers x,y,w,h,score, found '1;2;3;4;0,5'; write decimals with a point",
+        ),
         (
             "image,x1,y1,x2,y2,x,y,w,h,score\n",
             f"1: {HEADING}'image,x1,y1,x2,y2,x,y,w,h,score' with x1/y1/x2/y2, x/y/w/h",

@@ -23,13 +23,15 @@ def test_what_detect_writes_is_read(tmp_path: Path) -> None:
         rows.add({"image": "./a.jpg", "boxes": found.boxes.tolist(), "scores": found.scores.tolist()})
     table = read_detect_json(tmp_path / "found.json")
     assert rows_of(table) == {"photos/b.jpg": [], "a.jpg": [[1, 2, 3, 4.5, 0.75]]}
+    assert table.sizes.tolist() == [[9, 9], [0, 0]]
 
 
 def test_it_is_written_with_every_image(small: PredictionTable, tmp_path: Path) -> None:
     assert write_detect_json(small, tmp_path / "found.json", WriteOptions()) == []
     first = json.loads((tmp_path / "found.json").read_text())[0]
     assert (first["image"], first["width"], first["height"]) == ("deep/b.jpg", 128, 256)
-    assert rows_of(read_detect_json(tmp_path / "found.json")) == rows_of(small)
+    table = read_detect_json(tmp_path / "found.json")
+    assert (rows_of(table), table.sizes.tolist()) == (rows_of(small), small.sizes.tolist())
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,8 @@ def test_it_is_written_with_every_image(small: PredictionTable, tmp_path: Path) 
         ([ROW, {**ROW, "image": "b", "scores": [1]}], "[1]: expected an object with image, boxes [[x1, y1, x2, y2]"),
         ([{**ROW, "scores": [1, True]}], "[0]: expected an object with image, boxes"),
         ([{**ROW, "boxes": [[1, 2, 3], [1, 2, 3]]}], "[0]: expected an object with image, boxes"),
+        ([{**ROW, "boxes": [[1, 2, 3, 10**400], [5, 6, 7, 8]]}], "[0]: expected an object with image, boxes"),
+        ([{**ROW, "width": 3.5}], "[0]: expected width and height as whole numbers of pixels, found [3.5, 0]"),
         ([{**ROW, "image": 3}], "[0]: expected an object with image, boxes"),
         ([ROW, ROW], "[1]: expected an image that no element before has, found a.jpg"),
         ([{**ROW, "frame": 7}], "[0]: expected a photograph, found frame 7 of a.jpg"),

@@ -38,8 +38,10 @@ def test_rows_in_any_order_come_by_image_and_keep_their_place() -> None:
 
 def test_an_image_may_have_no_row() -> None:
     builder = PredictionTableBuilder()
-    assert builder.image("a") == 0 and "./a" in builder and "b" not in builder
+    assert builder.image("a", (4, 3)) == 0 and "./a" in builder and "b" not in builder
+    assert builder.image("./a", (9, 9)) == 0  # the first size counts
     table = builder.build()
+    assert table.sizes.tolist() == [[4, 3]]
     assert (len(table), table.offsets.tolist(), len(table.scores)) == (1, [0, 0], 0)
     assert rows_of(table) == {"a": []}
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 
-from pipeline.data.csv_columns import BoxColumns, read_heading
+from pipeline.data.csv_columns import CATEGORY, BoxColumns, cells_found, read_heading
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import (
     EVERY,
@@ -38,6 +38,7 @@ class _Columns:
     """Which columns count: places in a row, none of them for what the file does not have."""
 
     names: tuple[str, ...]
+    delimiter: str
     image: int
     box: tuple[int, ...]
     corners: bool
@@ -53,10 +54,10 @@ class _Columns:
 def read_csv_table(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a file with the columns ``image,x1,y1,x2,y2`` or ``image,x,y,w,h``.
 
-    They may have the other names of `csv_columns`, as ``filename`` and ``xmin``. Perhaps also ``ignore`` (0 or 1, empty
-    for 0), ``category`` or ``class``, ``width`` and ``height`` of the image, and ten columns of landmarks
-    (``left_eye_x``, ``left_eye_y``, .. ``right_mouth_y``, all empty for none). Columns may come in any order, others
-    are skipped. A row with a name and an empty box is an image without faces.
+    They may have the other names of `csv_columns`, as ``filename`` and ``xmin``, which count where the first ones are
+    absent. Perhaps also ``ignore`` (0 or 1, empty for 0), ``category`` or ``class``, ``width`` and ``height`` of the
+    image, and ten columns of landmarks (``left_eye_x``, ``left_eye_y``, .. ``right_mouth_y``, all empty for none).
+    Columns may come in any order, others are skipped. A row with a name and an empty box is an image without faces.
 
     Raises OSError: the file cannot be read; ValueError: no such heading, or a row that does not fit it; the message
     gives file, line, expected and found.
@@ -78,13 +79,22 @@ def read_csv_table(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
         ) from None
     except csv.Error as error:
         raise ValueError(f"{file}: expected CSV, found that {error} after line {line}") from None
-    return builder.build(file, options)
+    return builder.build(file, _with_advice(options, columns))
+
+
+def _with_advice(options: LabelOptions, columns: _Columns) -> LabelOptions:
+    """Returns the options with a second way out where a column that may be a free one is taken for the category."""
+    name = columns.named(columns.category)
+    if name in ("", CATEGORY[0]):
+        return options
+    free = f"the column {name} is taken for the category: where it is none, rename it"
+    return replace(options, advice=lambda names: f"{options.advice(names)}; {free}")
 
 
 def _columns(file: FilePath, heading: BoxColumns) -> _Columns:
     """Returns the columns that count. Raises ValueError: some are missing, or several of them may be the same."""
-    if len(heading.images) != 1 or len(heading.boxes) != 1:
-        many = heading.choices()
+    many = heading.choices()
+    if many or not heading.images or not heading.boxes:
         found = repr(",".join(heading.names)[:80]) + (f" with {many}: leave one" if many else heading.advice)
         refuse(file, 1, _HEADING, found)
     if (some := heading.present(LANDMARKS)) and len(some) < len(LANDMARKS):
@@ -97,13 +107,14 @@ def _columns(file: FilePath, heading: BoxColumns) -> _Columns:
 
     return _Columns(
         names=heading.names,
+        delimiter=heading.delimiter,
         image=heading.names.index(heading.images[0]),
         box=places(box),
         corners=corners,
         size=places(sides) if len(sides) == 2 else (),
         landmarks=places(some),
         ignore=places(heading.present(("ignore",))),
-        category=places((heading.category,)) if heading.category else (),
+        category=places(heading.categories),
     )
 
 
@@ -121,12 +132,13 @@ def _add(builder: LabelTableBuilder, file: FilePath, line: int, row: Sequence[st
         return
     numbers = finite_numbers(box)
     if not numbers:
-        refuse(file, line, f"four finite numbers {columns.named(columns.box)}", repr(",".join(box)[:80]))
+        refuse(file, line, f"four finite numbers {columns.named(columns.box)}", cells_found(box, columns.delimiter))
     x, y, third, fourth = numbers
     marks = texts(columns.landmarks)
     points = finite_numbers(marks) if any(marks) else None
     if points == []:
-        refuse(file, line, f"ten finite numbers {','.join(LANDMARKS)}, or ten empty cells", ",".join(marks)[:80])
+        found = cells_found(marks, columns.delimiter)
+        refuse(file, line, f"ten finite numbers {','.join(LANDMARKS)}, or ten empty cells", found)
     ignore = "".join(texts(columns.ignore))
     if ignore not in ("", "0", "1"):
         refuse(file, line, "ignore of 0 or 1", repr(ignore[:80]))
@@ -162,7 +174,7 @@ def _landmark_cells(table: LabelTable, row: int) -> list[str]:
 def _matches(path: FilePath) -> bool:
     """Returns whether a file has the columns of labels; with a score as well it has predictions."""
     heading = read_heading(head_of(path, ".csv").split("\n")[0])
-    return bool(heading.images and heading.boxes) and not heading.present(("score", "confidence"))
+    return bool(heading.images and heading.boxes) and not heading.scores
 
 
 class Csv(LabelledFiles):

@@ -21,6 +21,7 @@ from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.datasets.labels.rotated_box import enclosing
 from pipeline.data.file_path import FilePath
 from pipeline.data.image_kinds import claims_to_be_image
+from pipeline.data.json_kind import is_detections
 
 _PLACE: Final = ("x", "y", "width", "height")
 _UPLOADS: Final = re.compile(r"^/?data/upload/(\d+/)?")
@@ -171,7 +172,7 @@ def _region(key: str, box: list[float], ignored: bool, size: list[int]) -> dict[
 def _matches(path: FilePath) -> bool:
     """Returns whether a file is an array of tasks: COCO's detections are an array too, and so are detect's."""
     head = head_of(path, ".json").lstrip()
-    if '"boxes":' in head and '"scores":' in head:
+    if is_detections(head):
         return False
     return head[:1] == "[" and any(f'"{key}"' in head for key in ("data", "annotations", "completions", "image"))
 

@@ -46,7 +46,7 @@ class YoloLayout:
         return self.names.get(int(numbers[0]), str(int(numbers[0])))
 
     def images(self, root: FilePath, split: str, images: Collection[str]) -> Iterator[str]:
-        """Yields those of the images, paths below the root, that belong to a split.
+        """Yields the images, paths below the root, that belong to a split; of a list also those that are not there.
 
         Raises FileNotFoundError: a folder or list of the split is not there.
         """
@@ -91,6 +91,8 @@ def _relative(root: FilePath, text: str, base: str) -> str:
             return path.relative_to(str(root.absolute())).as_posix()
         except ValueError:
             return path.as_posix()
+    if path.as_posix()[1:3] == ":/":
+        return path.as_posix()
     return posixpath.normpath(posixpath.join(base, path.as_posix()))
 
 

@@ -33,7 +33,8 @@ _EXPECTED: Final = "class cx cy w h, or also five landmarks (x y visibility each
 def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None = None) -> LabelTable:
     """Returns the faces of a folder, boxes as shares of their image; an image without a label file has no face.
 
-    An image's name is its path without the folder ``images``, which its label file has as ``labels``. Landmarks
+    An image's name is its path without the folder ``images``, which its label file has as ``labels``. An image that a
+    list of ``data.yaml`` names and that is not there comes last in the table, without a face. Landmarks
     (``kpt_shape: [5, 3]`` or ``[5, 2]``) are eyes, nose and mouth corners; a point that is not visible is none, and a
     face of which a point is missing has none.
 
@@ -47,7 +48,7 @@ def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None =
     """
     root, layout = read_layout(path)
     files = {each for each, _ in scan(root)}
-    images = _images(root, layout, files, split)
+    images, absent = _images(root, layout, files, split)
     builder, names = LabelTableBuilder(relative=True), list[str]()
     labelled = list[tuple[int, str]]()
     for image in images:
@@ -58,6 +59,9 @@ def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None =
         position = builder.image(name)
         if (labels := label_path(image)) in files:
             labelled.append((position, labels))
+    for image in absent:
+        name = image_name_of(image)
+        builder.image(image if name in builder else name)
     places = [root / labels for _, labels in labelled]
     for (position, _), place, data in zip(labelled, places, read_all(places), strict=True):
         _add(builder, position, place, layout, data)
@@ -68,25 +72,35 @@ def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None =
     lines = [f"{len(alone)} label files belong to no image; the first is {alone[0]}"] if alone else []
     if (without := len(images) - len(used)) > 0:
         lines.append(f"{without} images have no label file, and are taken as images without a face")
-    return builder.build(root, options, lines, names)
+    if absent:
+        lines.append(f"{len(absent)} images of a list are not there, and have no face here; the first is {absent[0]}")
+    return builder.build(root, options, lines, [*names, *absent])
 
 
-def _images(root: FilePath, layout: YoloLayout, files: Collection[str], split: str | None) -> list[str]:
-    images = [each for each in files if claims_to_be_image(each)]
+def _images(
+    root: FilePath, layout: YoloLayout, files: Collection[str], split: str | None
+) -> tuple[list[str], list[str]]:
+    """Returns the images of a split, and those that are listed and not there."""
+    absent, images = list[str](), [each for each in files if claims_to_be_image(each)]
     if layout.splits:
         if split is not None and split not in layout.splits:
             raise ValueError(f"{layout.file}: expected {split}, found only {', '.join(layout.splits)}")
         chosen = [split] if split else list(layout.splits)
         listed = {path for each in chosen for path in layout.images(root, each, images)}
-        images = [each for each in images if each in listed]
+        images, absent = [each for each in images if each in listed], sorted(listed - set(images))
     elif split is not None:
         raise FileNotFoundError(f"{root}: expected data.yaml with {split}, found none")
+    if absent and not images:
+        raise FileNotFoundError(
+            f"{layout.file}: expected images that are there, found none of the {len(absent)} in its lists; the first "
+            f"is {absent[0]}"
+        )
     if not images:
         raise FileNotFoundError(
             f"{root}: expected images with labels of YOLO, found none; boxes are shares of their sides: put images/ "
             "beside labels/"
         )
-    return sorted(images)
+    return sorted(images), absent
 
 
 def _add(builder: LabelTableBuilder, image: int, file: FilePath, layout: YoloLayout, data: bytes) -> None:

@@ -68,6 +68,7 @@ def test_landmarks_sizes_and_categories(tmp_path: Path) -> None:
             ":2: expected width and height as whole numbers of pixels, found 'x,9'",
         ),
         (f"image,x,y,w,h,{LANDMARK_HEADING}\na,1,2,3,4,1{',' * 9}\n", ":2: expected ten finite numbers left_eye_x"),
+        ("image;x;y;w;h\na;1,5;2;3;4\n", ":2: expected four finite numbers x,y,w,h, found '1,5;2;3;4'; write decimals"),
         ("image,x,y,w,h\na,1,2,3,1_0\n", ":2: expected four finite numbers x,y,w,h, found '1,2,3,1_0'"),
     ],
 )
@@ -101,8 +102,26 @@ def test_predictions_and_ambiguous_headings_are_no_labels(tmp_path: Path) -> Non
     file = tmp_path / "found.csv"
     file.write_text("image,x,y,w,h,score\n")
     assert not Csv.label_form.matches(file)
-    file.write_text("image,path,x,y,w,h\n")
-    with pytest.raises(ValueError, match=r"found 'image,path,x,y,w,h' with image, path: leave one"):
+    file.write_text("image,x1,y1,x2,y2,conf\n")
+    assert not Csv.label_form.matches(file)
+    file.write_text("file,path,x,y,w,h,class,label\n")
+    words = r"found 'file,path,x,y,w,h,class,label' with file, path and class, label: leave one"
+    with pytest.raises(ValueError, match=words):
+        read_csv_table(file)
+
+
+def test_other_names_are_free_columns_beside_the_first_ones(tmp_path: Path) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_text("image,x1,y1,x2,y2,path,category,label\na,1,2,3,4,/x/a,face,sad\na,2,2,3,4,/x/a,face,happy\n")
+    assert (read_csv_table(file).names, len(read_csv_table(file).boxes)) == (("a",), 2)
+
+
+@pytest.mark.parametrize("name", ["class_id", "label"])
+def test_several_classes_are_refused_with_two_ways_out(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_text(f"image,x1,y1,x2,y2,{name}\na,1,2,3,4,0\na,2,2,3,4,7\n")
+    words = f"--category '0' takes one; the column {name} is taken for the category: where it is none, rename it"
+    with pytest.raises(ValueError, match=words):
         read_csv_table(file)
 
 

@@ -97,3 +97,11 @@ def test_a_list_whose_paths_begin_with_a_folder_that_is_not_there(tmp_path: Path
     images = ["images/train/a.jpg", "images/train/b.jpg", "images/c.jpg", "images/d.jpg"]
     found = list(read_layout(tmp_path)[1].images(tmp_path, "train", images))
     assert found == [*images, "other/images/c.jpg", "/gone.jpg"]
+
+
+def test_a_list_in_a_folder_may_have_paths_of_another_machine(tmp_path: Path) -> None:
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/train.txt").write_text("C:\\data\\set\\images\\a.png\n../images/b.png\nC:\\gone.png\n")
+    (tmp_path / "data.yaml").write_text("names: {0: face}\ntrain: splits/train.txt\n")
+    found = list(read_layout(tmp_path)[1].images(tmp_path, "train", ["images/a.png", "images/b.png"]))
+    assert found == ["images/a.png", "images/b.png", "C:/gone.png"]

@@ -138,3 +138,18 @@ def test_no_label_file_at_all_is_refused(tmp_path: Path) -> None:
     (root / "images/a.jpg").unlink()
     with pytest.raises(FileNotFoundError, match="expected images with labels of YOLO, found none"):
         read_yolo(root)
+
+
+def test_images_of_a_list_that_are_not_there_are_refused_or_left_out(tmp_path: Path) -> None:
+    content = "names: [face]\ntrain: train.txt\n"
+    root = _set(tmp_path, {"images/a.jpg": "0 0.5 0.5 1 1", "images/b.jpg": "0 0.5 0.5 1 1"}, content)
+    (root / "train.txt").write_text("images/a.jpg\nimages/zz.jpg\na.jpg\n")
+    table = read_yolo(root)
+    assert table.paths == ("images/a.jpg", "a.jpg", "images/zz.jpg")
+    assert table.remarks == ("2 images of a list are not there, and have no face here; the first is a.jpg",)
+    with pytest.raises(FileNotFoundError, match=r"2 of 3 images named by .* are missing: a\.jpg, images/zz\.jpg"):
+        YoloText().entries(str(root))
+    assert [entry.path for entry in YoloText(missing="skip").entries(str(root))] == ["images/a.jpg"]
+    (root / "train.txt").write_text("images/zz.jpg\n")
+    with pytest.raises(FileNotFoundError, match=r"data\.yaml: expected images that are there, found none of the 1 in"):
+        read_yolo(root)
