@@ -77,7 +77,7 @@ def inspect(
     if result.problem:
         print(f"problem  {result.problem}", file=sys.stderr)
         raise typer.Exit(1)
-    print(f"next: {_run_on(found)}")
+    print(f"next: {_run_on(found, result.absent > 0)}")
 
 
 @group.command()
@@ -111,15 +111,15 @@ def convert(
     print(f"next: wider8k dataset inspect {shlex.quote(str(out))}")
 
 
-def _run_on(found: FoundLabels) -> str:
-    """Returns the command that finds and scores faces in labelled images."""
+def _run_on(found: FoundLabels, some_absent: bool) -> str:
+    """Returns the command that finds and scores faces in labelled images, those that are there."""
     from pipeline.data.datasets.labels.labelled_files import labels_in
     from pipeline.data.file_path import path_below
 
     inside = path_below(found.labels.absolute(), found.root).as_posix()
     # What a dataset finds by itself need not be named.
     alone = found.labels.is_dir() or len(list(labels_in(found.root, found.form))) == 1
-    params = {"annotation": "" if alone else inside, "images": found.images}
+    params = {"annotation": "" if alone else inside, "images": found.images, "missing": "skip" * some_absent}
     more = [f"faces.dataset.{name}={value}" for name, value in params.items() if value]
     if found.category:
         more.append(f"faces.dataset.category=[{', '.join(found.category)}]")

@@ -62,6 +62,15 @@ def test_labels_without_their_images_are_counted(wider8k, labelled: Path, tmp_pa
     assert again.code == 0, again.err
 
 
+def test_the_next_command_leaves_out_absent_images(wider8k, labelled: Path, tmp_path: Path) -> None:
+    (labelled / "photos/03.png").unlink()
+    answer = wider8k("dataset", "inspect", labelled, "--sheet", tmp_path / "sheet.jpg")
+    command = answer.out.splitlines()[-1].removeprefix("next: wider8k ").split()
+    assert answer.code == 0 and "faces.dataset.missing=skip" in command, answer.err
+    planned = wider8k("plan", *command[1:], "--until", "faces", "--set", f"store={tmp_path / 'store'}")
+    assert planned.code == 0 and "19" in planned.out, planned.err
+
+
 def test_convert_and_inspect_again(wider8k, labelled: Path, tmp_path: Path) -> None:
     out = tmp_path / "yolo set"
     answer = wider8k("dataset", "convert", labelled, "--to", "yolo", "--out", out)

@@ -38,6 +38,7 @@ class Inspection:
         drawn: readable images with faces, evenly spread over those that were opened.
         dataset: their dataset, whose images are below ``root``.
         root: its folder.
+        absent: images that labels name and that are not there.
     """
 
     counts: tuple[tuple[str, str], ...]
@@ -46,6 +47,7 @@ class Inspection:
     drawn: tuple[Sample, ...]
     dataset: Dataset
     root: FilePath
+    absent: int = 0
 
 
 def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> Inspection:
@@ -84,7 +86,7 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
     counts = (*_counts(found, table, len(entries)), *_fit_counts(len(chosen), len(entries), heights, samples.counted))
     drawn_samples = tuple(read_ahead(address, read, _spread(with_faces, drawn)))
     shown = tuple(dict.fromkeys(with_node(line, _NODE) for line in remarks))
-    return Inspection(counts, shown, problem, drawn_samples, dataset, found.root)
+    return Inspection(counts, shown, problem, drawn_samples, dataset, found.root, len(table) - len(entries))
 
 
 def _review(dataset: Dataset, address: str, tables: Sequence[pa.Table]) -> tuple[list[str], str | None]:
