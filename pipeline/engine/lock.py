@@ -37,7 +37,7 @@ class StoreLock:
     meanwhile writes nothing over it.
 
     Attributes:
-        taken_over: what was taken over, in words; None where nobody had the store.
+        taken_over: what was taken over, in words; None where the store was free.
     """
 
     def __init__(self, store: Store, purpose: str, log: Callable[[str], None] = lambda line: None) -> None:

@@ -75,7 +75,7 @@ def spans_of_run(log: Callable[[str], None]) -> Listener | None:
 
 
 def _is_address(endpoint: str) -> bool:
-    """Returns whether it is one; what is none may hold keys in places that `redact` does not look at."""
+    """Returns whether it is one; what is none may hold keys in places that `redact` does not see."""
     try:
         url = urlsplit(endpoint)
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
