@@ -108,7 +108,7 @@ class SecondTries:
         if self._since is None:
             self._since = now
         with self._guard:
-            if len(self._tries) + len(self._seconds) == len(self.todo) or len(self._seconds) < FEWEST:
+            if len(self._tries.keys() | self._seconds) == len(self.todo) or len(self._seconds) < FEWEST:
                 return
             usual = statistics.median(self._seconds.values())
             if (lasts := now - self._since) >= max(SHORTEST_SECONDS, TIMES_THE_MEDIAN * usual):
@@ -129,7 +129,9 @@ class SecondTries:
     def _take(self) -> None:
         import ray
 
-        refs = {ref: name for name, (_, ref) in self._tries.items() if name not in self._found | self._failed}
+        with self._guard:
+            known = self._found | self._failed | self._seconds.keys()
+        refs = {ref: name for name, (_, ref) in self._tries.items() if name not in known}
         if not refs:
             return
         for ref in ray.wait(list(refs), num_returns=len(refs), timeout=0)[0]:
@@ -137,8 +139,11 @@ class SecondTries:
                 ray.get(ref)
                 self._found.add(refs[ref])
                 ray.kill(self._tries[refs[ref]][0])  # it has written, and makes room for the next
-            except ray.exceptions.RayError as error:  # the first try goes on
-                self._failed.add(refs[ref])
+            except ray.exceptions.RayError as error:
+                with self._guard:
+                    if refs[ref] in self._seconds:  # `first` has ended it meanwhile
+                        continue
+                self._failed.add(refs[ref])  # the first try goes on
                 self.log(f"{self.job.ctx.node}: the second try of {refs[ref]} failed: {type(error).__name__}")
 
     def _stored(self, name: str) -> ShardRecord:

@@ -35,6 +35,9 @@ class StoreLock:
     one machine is compared with that of another. Every write but the first holds only for the lock that was seen
     (`Store.swap`): on an object store one of several that take over at once has it, and a holder that was suspended
     meanwhile writes nothing over it.
+
+    Attributes:
+        taken_over: what was taken over, in words; None where the store was free.
     """
 
     def __init__(self, store: Store, purpose: str, log: Callable[[str], None] = lambda line: None) -> None:
@@ -44,7 +47,7 @@ class StoreLock:
         self._beats = 0
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._keep_alive, name="store-lock", daemon=True)
-        self.taken_over_from: str | None = None
+        self.taken_over: str | None = None
 
     def __enter__(self) -> StoreLock:
         """Takes the lock. Raises StoreLockedError if a living run holds it, naming process, machine and since when."""
@@ -67,9 +70,10 @@ class StoreLock:
             raise StoreLockedError(
                 f"{self._store.url} is in use by {describe(self._holder() or holder)}; wait for it or stop it first"
             )
-        self.taken_over_from = describe(holder) if holder else "an unreadable lock"
         # One that was given back meanwhile is free for the first that makes a new one.
         taken = found is not None and self._store.swap(LOCK_FILE, found, self._content())
+        if taken:
+            self.taken_over = f"the lock of {describe(holder)}, which is gone" if holder else "an unreadable lock"
         taken = taken or self._store.create(LOCK_FILE, self._content())
         time.sleep(0.1)  # on a disk another run may be taking over the same dead lock: the last one to write wins
         winner = self._holder() or {}

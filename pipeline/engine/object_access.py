@@ -47,8 +47,7 @@ def open_objects(address: str, region: str | None = None, retry: RetryConfig | N
     from obstore.store import AzureStore, GCSStore, S3Store  # 40 ms that a run on disks need not wait
 
     if scheme == "az":
-        _azure_account()
-        return AzureStore(url.hostname or "", **given)
+        return AzureStore(url.hostname or "", account_name=_azure_account(), **given)
     if endpoint := options.get("endpoint_override"):
         endpoint = endpoint if "://" in endpoint else f"{options.get('scheme', 'https')}://{endpoint}"
     if scheme == "gs":

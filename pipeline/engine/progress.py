@@ -73,7 +73,7 @@ class ProgressReporter:
         with self._guard:
             self._bottom.clear()
         if error is not None:
-            self.event("run ended", outcome=f"ended by {type(error).__name__}: {error}")
+            self.event("run ended", outcome=f"ended by {type(error).__name__}: {error}", failed=True)
         self._run_log.__exit__(kind, error, trace)
         try:
             self._store.delete(LIVE_FILE)

@@ -14,7 +14,7 @@ What each event has beside ``time`` (seconds since the epoch) and ``event``; `no
 | ``progress`` | node, line; every minute |
 | ``message`` | line: what was printed of a run as a whole |
 | ``node ended``, ``node failed`` | node, outcome, facts of its manifest or the trace |
-| ``run ended`` | outcome |
+| ``run ended`` | outcome, failed (of a run that an error or a signal ended) |
 
 Of one kind and node the first 500 are lines of their own, later ones are added up: see `event_limit`. On a disk a line
 is in the file at once and on the device within `SECONDS_BETWEEN_FLUSHES`; on an object store it is there within that

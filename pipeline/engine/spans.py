@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from pipeline.engine.install_command import install_command
 from pipeline.engine.redaction import redact
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 SECONDS_BETWEEN_TRIES: Final = 60.0  # after a collector took nothing: one try may take 10 s
-_LOGGER: Final = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+_EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http.trace_exporter"  # its loggers: of the trouble with sending,
+_HEADERS: Final = "opentelemetry.util.re"  # and of headers that cannot be read, which it says whole
+_ADDRESSES: Final = re.compile(r"( with)? url: \S+|\?[^\s'\"]+")  # paths and queries of requests, which may hold keys
 _LONG: Final = frozenset({"stack", "trace", "versions"})  # what the log has, and a span has not
 _ON_NODE: Final = frozenset({"item error", "worker died", "item slow", "item ended", "stalled", "goes on"})
 
@@ -48,6 +52,10 @@ def spans_of_run(log: Callable[[str], None]) -> Listener | None:
     endpoint = next(filter(None, (os.environ.get(name) for name in ENDPOINTS)), None)
     if not endpoint or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
+    if not _is_address(endpoint):
+        log("no spans are sent: expected an OTLP endpoint http://host:port or https://host:port, found another form")
+        return None
+    place = redact(endpoint).partition("?")[0]
     protocol = next(filter(None, (os.environ.get(name) for name in PROTOCOLS)), "http/protobuf")
     if protocol != "http/protobuf":
         log(f"no spans are sent: expected the OTLP protocol http/protobuf, found {protocol}")
@@ -55,9 +63,24 @@ def spans_of_run(log: Callable[[str], None]) -> Listener | None:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as error:
-        log(f"no spans are sent to {redact(endpoint)} ({error}): {install_command('wider8k[otel]')}")
+        log(f"no spans are sent to {place} ({error}): {install_command('wider8k[otel]')}")
         return None
-    return Spans(_steady(OTLPSpanExporter(), redact(endpoint), log))
+    reasons = _Reasons(log)
+    try:
+        return Spans(_steady(OTLPSpanExporter(), place, log, reasons))
+    except (ValueError, RuntimeError) as error:  # of a variable
+        reasons.close()
+        log(redact(f"no spans are sent: {str(error).rstrip('.')}; see OTEL_BSP_* and the other variables OTEL_*"))
+        return None
+
+
+def _is_address(endpoint: str) -> bool:
+    """Returns whether it is one; what is none may hold keys in places that `redact` does not see."""
+    try:
+        url = urlsplit(endpoint)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # of the port
+        return False
 
 
 class Spans:
@@ -98,7 +121,7 @@ class Spans:
 
     def _close(self, facts: Mapping[str, Any]) -> None:
         with self._guard:
-            self._failed |= bool(self._nodes)
+            self._failed |= bool(self._nodes) or bool(facts.get("failed"))
             for span in self._nodes.values():
                 self._end(span, {"outcome": "not finished"}, True)
             self._end(self._run, facts, self._failed)
@@ -129,7 +152,7 @@ def _attributes(facts: Mapping[str, Any]) -> dict[str, str | bool | int | float]
     return {f"wider8k.{n}": redact(v) if isinstance(v, str) else v for n, v in plain.items() if n not in _LONG}
 
 
-def _steady(exporter: SpanExporter, endpoint: str, log: Callable[[str], None]) -> SpanExporter:
+def _steady(exporter: SpanExporter, place: str, log: Callable[[str], None], reasons: _Reasons) -> SpanExporter:
     """Returns an exporter that a collector in trouble costs one line and ten seconds a minute at most."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -137,23 +160,23 @@ def _steady(exporter: SpanExporter, endpoint: str, log: Callable[[str], None]) -
         """Leaves spans out for a while after some were not taken."""
 
         def __init__(self) -> None:
-            self._reasons, self._again, self._lost = _Reasons(), 0.0, 0
+            self._again, self._lost = 0.0, 0
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             if time.monotonic() >= self._again:
                 if exporter.export(spans) is SpanExportResult.SUCCESS:
                     return SpanExportResult.SUCCESS
                 if not self._lost:
-                    log(redact(f"{endpoint} takes no spans, the run goes on: {self._reasons.first}"))
+                    log(redact(f"{place} takes no spans, the run goes on: {reasons.first}"))
                 self._again = time.monotonic() + SECONDS_BETWEEN_TRIES
             self._lost += len(spans)
             return SpanExportResult.FAILURE
 
         def shutdown(self) -> None:
             exporter.shutdown()
-            self._reasons.close()
+            reasons.close()
             if self._lost:
-                log(f"{self._lost} spans were not sent to {endpoint}")
+                log(f"{self._lost} spans were not sent to {place}")
 
         def force_flush(self, timeout_millis: int = 30000) -> bool:
             return exporter.force_flush(timeout_millis)
@@ -162,20 +185,29 @@ def _steady(exporter: SpanExporter, endpoint: str, log: Callable[[str], None]) -
 
 
 class _Reasons(logging.Handler):
-    """Keeps what the exporter says of the first trouble, in place of a line for each on the screen."""
+    """Keeps what the exporter says of the first trouble, in place of a line for each on the screen, without keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[str], None]) -> None:
         super().__init__()
         self.first = "no reason given"
-        self._known, self._logger = False, logging.getLogger(_LOGGER)
-        self._spreads, self._logger.propagate = self._logger.propagate, False
-        self._logger.addHandler(self)
+        self._log, self._known, self._header = log, False, False
+        self._spread = {logger: logger.propagate for logger in map(logging.getLogger, (_EXPORTER, _HEADERS))}
+        for logger in self._spread:
+            logger.propagate = False
+            logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._known:
-            self.first, self._known = record.getMessage().partition("\n")[0], True
+        if record.name == _HEADERS:
+            if not self._header:
+                self._log(
+                    "OTEL_EXPORTER_OTLP_HEADERS: expected name=value,name=value; what is not of that form is left out"
+                )
+            self._header = True
+        elif not self._known:
+            self.first, self._known = _ADDRESSES.sub("", record.getMessage().partition("\n")[0]), True
 
     def close(self) -> None:
-        self._logger.removeHandler(self)
-        self._logger.propagate = self._spreads
+        for logger, spreads in self._spread.items():
+            logger.removeHandler(self)
+            logger.propagate = spreads
         super().close()

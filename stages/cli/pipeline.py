@@ -179,8 +179,8 @@ def carry_out(
         stoppable(f"finished shards are kept. Resume with: {again}"),
         StoreLock(store, f"wider8k run -c {choice.config}", _log) as lock,
     ):
-        if lock.taken_over_from:
-            print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
+        if lock.taken_over:
+            print(f"took over {lock.taken_over}", file=sys.stderr)
         outcome = Runner(loaded.graph, store, options, make_executor, quiet, make_metrics).run()
     try:
         conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables, not quiet)

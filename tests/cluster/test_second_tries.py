@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.simulated.small_cluster import SmallCluster
+from pipeline.cluster import second_tries
 from pipeline.cluster.second_tries import FEWEST, SHORTEST_SECONDS, TIMES_THE_MEDIAN, SecondTries
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.items import Item
@@ -114,6 +115,52 @@ def test_one_machine_gets_one_of_two(tail: Tail) -> None:
     tail.finish(3, 20.0)
     tail.check(0)
     assert tail.check(60, room="c") == [("c", tail.records[3].name)]
+
+
+@pytest.fixture
+def ended_workers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The workers that were ended; there is no Ray here that could do it."""
+    ended_ones: list[object] = []
+    monkeypatch.setattr(second_tries, "_end", ended_ones.append)
+    return ended_ones
+
+
+def test_a_first_try_that_finishes_after_all_takes_no_second_one_from_another(
+    tail: Tail, ended_workers: list[object]
+) -> None:
+    tail.finish(3, 20.0)
+    tail.check(0)
+    tail.check(60, room="c")
+    tail.second.first(tail.records[3])
+    assert len(ended_workers) == 1
+    assert tail.check(61, busy="b", room="d") == [("c", tail.records[3].name), ("d", tail.records[4].name)]
+
+
+@pytest.mark.usefixtures("ended_workers")
+@pytest.mark.parametrize("first_wins", [True, False])
+def test_a_second_try_that_was_ended_has_not_failed(
+    tail: Tail, monkeypatch: pytest.MonkeyPatch, first_wins: bool
+) -> None:
+    import ray
+
+    def dead(_: object) -> None:
+        raise ray.exceptions.RayActorError
+
+    def wait(refs: list[object], **_: object) -> tuple[list[object], list[object]]:
+        if first_wins:  # just now
+            tail.second.first(tail.records[3])
+        return refs, []
+
+    tail.finish(3, 20.0)
+    tail.check(0)
+    tail.check(60, room="c")
+    monkeypatch.setattr(ray, "wait", wait)
+    monkeypatch.setattr(ray, "get", dead)
+    tail.check(61, room="")
+    tail.check(62, room="")
+    failed = [line for line in tail.said if "failed" in line]
+    name = tail.records[3].name
+    assert failed == ([] if first_wins else [f"squares: the second try of {name} failed: RayActorError"])
 
 
 def test_rows_that_are_not_those_of_the_record_are_computed_again(tail: Tail) -> None:

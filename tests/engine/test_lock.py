@@ -93,7 +93,7 @@ def test_a_lock_is_given_back(store: Store) -> None:
     with StoreLock(store, "one"):
         assert LOCK_FILE in store.sizes("")
     with StoreLock(store, "two") as mine:
-        assert mine.taken_over_from is None
+        assert mine.taken_over is None
     assert store.sizes("") == {}
 
 
@@ -104,7 +104,7 @@ def test_the_holder_of_a_lock_is_named_and_a_dead_one_is_replaced(store: Store) 
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
     with StoreLock(store, "second") as mine:
-        assert f"process {other.pid}" in (mine.taken_over_from or "")
+        assert f"process {other.pid}" in (mine.taken_over or "")
     assert store.sizes("") == {}
 
 
@@ -143,7 +143,7 @@ def test_a_holder_on_another_machine_is_gone_after_a_silence(store: Store) -> No
     begun = time.monotonic()
     with StoreLock(store, "second") as mine:
         assert time.monotonic() - begun >= 0.4
-        assert mine.taken_over_from == describe(json.loads(of("other")))
+        assert mine.taken_over == f"the lock of {describe(json.loads(of('other')))}, which is gone"
     assert store.sizes("") == {}
 
 
@@ -267,6 +267,15 @@ def test_a_lock_that_another_takes_in_between_stays_the_others(tmp_path: Path, f
     assert store.read(LOCK_FILE) == foreign
 
 
+@pytest.mark.parametrize("before_read", [1, 2], ids=["before it was read", "before it was replaced"])
+def test_a_lock_that_is_given_back_meanwhile_is_not_taken_over(tmp_path: Path, before_read: int) -> None:
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.delete(LOCK_FILE), before_read=before_read)
+    store.write(LOCK_FILE, dead())
+    with StoreLock(store, "mine") as mine:
+        assert mine.taken_over is None
+    assert store.sizes("") == {}
+
+
 def test_of_two_that_took_over_the_last_to_write_wins(tmp_path: Path) -> None:
     foreign = alive()
     store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), before_read=3)
@@ -341,7 +350,7 @@ def test_a_lock_that_vanished_from_under_the_winner_is_not_held(tmp_path: Path) 
 def test_the_former_holder_is_named(store: Store) -> None:
     store.write(LOCK_FILE, dead())
     with StoreLock(store, "mine") as mine:
-        assert mine.taken_over_from == describe(json.loads(dead()))
+        assert mine.taken_over == f"the lock of {describe(json.loads(dead()))}, which is gone"
         held: dict[str, Any] = json.loads(store.read(LOCK_FILE))
         assert (held["host"], held["pid"], held["purpose"]) == (socket.gethostname(), os.getpid(), "mine")
         assert held["started"] == psutil.Process().create_time()
@@ -363,7 +372,7 @@ def test_a_clock_that_is_set_ends_no_holder(store: Store, monkeypatch: pytest.Mo
 def test_a_lock_that_is_no_record_is_replaced(store: Store, content: bytes) -> None:
     store.write(LOCK_FILE, content)
     with StoreLock(store, "mine") as mine:
-        assert mine.taken_over_from == "an unreadable lock"
+        assert mine.taken_over == "an unreadable lock"
 
 
 @pytest.mark.parametrize(("off", "lives"), [(0.0, True), (1.0, True), (1.5, False), (-1.5, False)])

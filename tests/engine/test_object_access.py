@@ -189,6 +189,13 @@ def test_of_azure_without_an_account_a_line_says_so(monkeypatch: pytest.MonkeyPa
         Store("az://container/x").path()
 
 
+def test_a_store_on_azure_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "mine")
+    store = open_objects("az://container/x")
+    assert "container" in repr(store)
+    assert store.config["account_name"] == "mine"
+
+
 def test_the_server_of_google_storage_is_in_the_address_or_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     address = "gs://anonymous@bucket/x?endpoint_override=127.0.0.1:4443&scheme=http"
     config = open_objects(address).config

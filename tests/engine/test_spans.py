@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 import time
 
@@ -9,6 +11,7 @@ import pytest
 
 from pipeline.engine import spans
 from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.spans import ENDPOINTS, PROTOCOLS, spans_of_run
 from tests.engine.otlp_receiver import receiver, values
 
@@ -92,6 +95,67 @@ def test_what_an_interrupt_leaves_is_sent_before_the_end(world, collector):
     assert values(node.attributes)["wider8k.outcome"] == "not finished"
     assert "KeyboardInterrupt" in values(run.attributes)["wider8k.outcome"]
     assert run.status.code == ERROR
+
+
+def test_a_run_that_ends_by_an_error_outside_its_nodes_is_an_error(world, collector):
+    said: list[str] = []
+    listener = spans_of_run(said.append)
+    assert listener is not None
+    reporter = ProgressReporter(world.store, "r1", io.StringIO())
+    reporter.listen(listener)
+    listener("run started", "", {})
+    with pytest.raises(ValueError, match="nothing"), reporter:
+        raise ValueError("nothing was started")
+    (run,) = named(collector, "run")
+    assert (run.status.code, run.status.message) == (ERROR, "ended by ValueError: nothing was started")
+    assert said == []
+
+
+def test_of_an_address_nothing_is_said_but_the_place(world, monkeypatch, capfd):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1.5")  # the first words of two tries hold the URL
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:S3cr3t@127.0.0.1:1?token=S3cr3t")
+    assert len(world.run().computed) == 4
+    said = capfd.readouterr().err
+    assert "127.0.0.1:1 takes no spans, the run goes on: " in said
+    assert "Max retries exceeded (Caused by " in said
+    (log,) = world.store.sizes("runs")
+    for text in (said, world.store.read(f"runs/{log}").decode()):
+        assert "S3cr3t" not in text
+
+
+@pytest.mark.parametrize("address", ["me:S3cr3t@host:4318", "host?token=S3cr3t", "http://me:S3c?r3t@host"])
+def test_what_is_no_address_is_refused_without_being_shown(monkeypatch, address):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+    said: list[str] = []
+    assert spans_of_run(said.append) is None
+    form = "expected an OTLP endpoint http://host:port or https://host:port, found another form"
+    assert said == [f"no spans are sent: {form}"]
+
+
+def test_a_header_that_cannot_be_read_is_a_line_without_it(collector, monkeypatch, capfd):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key: S3cr3t,x=1,other: S3cr3t")
+    said: list[str] = []
+    listener = spans_of_run(said.append)
+    assert listener is not None
+    listener("run started", "", {})
+    listener("run ended", "", {})
+    assert said == ["OTEL_EXPORTER_OTLP_HEADERS: expected name=value,name=value; what is not of that form is left out"]
+    assert "S3cr3t" not in capfd.readouterr().err
+    assert collector.headers["x"] == "1"
+
+
+@pytest.mark.parametrize(("name", "value"), [("OTEL_BSP_SCHEDULE_DELAY", "0"), ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1")])
+def test_a_variable_that_cannot_be_used_costs_a_line_and_no_run(world, monkeypatch, capfd, name, value):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv(name, value)
+    assert len(world.run().computed) == 4
+    said = capfd.readouterr().err
+    assert said.count("no spans are sent: ") == 1
+    assert "; see OTEL_BSP_* and the other variables OTEL_*\n" in said
+    assert "Traceback" not in said
+    for each in (spans._EXPORTER, spans._HEADERS):
+        assert logging.getLogger(each).propagate
+        assert not logging.getLogger(each).handlers
 
 
 @pytest.mark.parametrize("status", [400, 503, None])

@@ -126,4 +126,5 @@ def test_a_stopped_job_says_how_to_go_on_and_frees_its_store(head, tmp_path):
     # The submission id is the run id.
     events = read_run_log(Store(str(store)), "stopped")
     assert events[0]["event"] == "run started"
-    assert events[-1] | {"time": 0} == {"time": 0, "event": "run ended", "outcome": "ended by Stopped: SIGTERM"}
+    outcome = {"outcome": "ended by Stopped: SIGTERM", "failed": True}
+    assert events[-1] | {"time": 0} == {"time": 0, "event": "run ended", **outcome}

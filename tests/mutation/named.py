@@ -50,7 +50,7 @@ NAMED = (
     Named("engine/plan", "names of nodes never in the identity", "if node.stage.names_in_identity:", "if False:"),
     Named("engine/lock", "leaving deletes a foreign lock", "if self._renew():", "if self._renew() or True:"),
     Named("engine/lock", "the beat writes over a foreign lock", 'mine = found is not None and (_parsed(found) or {}).get("owner") == self._owner', "mine = True"),
-    Named("engine/lock", "a take-over writes whatever is there by now", "self._store.swap(LOCK_FILE, found, self._content())\n        taken", "not self._store.write(LOCK_FILE, self._content())\n        taken"),
+    Named("engine/lock", "a take-over writes whatever is there by now", "self._store.swap(LOCK_FILE, found, self._content())", "not self._store.write(LOCK_FILE, self._content())"),
     Named("engine/lock", "no check of the winner", 'if not taken or winner.get("owner") != self._owner:', "if not taken:"),
     Named("engine/shards", "rows in another order than the items", "record = _write(job, name, rows,", "record = _write(job, name, rows[::-1],"),
     Named("engine/shards", "versions of the record in another order", "VERSION: [item.version for item in items]}", "VERSION: [item.version for item in reversed(items)]}"),
