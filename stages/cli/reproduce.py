@@ -70,9 +70,9 @@ def reproduce(
     if item is None:
         raise ValueError("expected the name of a table or figure; `wider8k reproduce --list` has all of them")
     chosen = items.find(item)
-    others = named_files(beside or [])
-    if others and chosen.kind != "ap":
+    if beside and chosen.kind != "ap":
         raise ValueError(f"--beside: expected with a table of AP, found {item}, which prints {chosen.prints}")
+    others = named_files(beside or [])
     config = CONFIGS / chosen.config
     loaded = load_config(config, STAGES)
     if unknown := list(stated_rows(chosen, loaded.graph)):

@@ -69,7 +69,7 @@ def test_ranked_boxes_go_on_to_the_evaluation_and_the_page(two: World) -> None:
     two.node("page", "report", inputs={"samples": "images", "ap": ["ap_voted", "ap_ranked"]}, gallery=0)
     two.done()
     page = two.store.read("page.html").decode()
-    assert "<dt>ranker</dt><dd>agreement</dd>" in page and "<dd>no image</dd>" in page
+    assert "<dt>Ranker</dt><dd>agreement</dd>" in page and "<dd>no image</dd>" in page
     assert {row["subset"] for row in two.rows("ap_ranked")} == {"easy", "medium", "hard"}
 
 
