@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-LEAST_SECONDS = 0.25
+LEAST_SECONDS = 0.15
 """From here on a test is slow, with its own set-up."""
 LIST = Path(__file__).parent / "slow_tests.txt"
 
