@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+
+from tests.serving import serving
 
 AUDIT = Path(__file__).resolve().parents[2] / ".ci/audit"
 pytestmark = pytest.mark.skipif(
@@ -52,14 +53,9 @@ def service(vulnerable: str) -> Iterator[str]:
             about = {"summary": "made up", "modified": "2026-01-01T00:00:00Z"}
             self.answer({"id": "PYSEC-2099-1", **about, "affected": affected})
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
         assert {"torch", "ray", "numpy", "pyyaml", "pillow"} <= set(asked)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def audit(address: str) -> tuple[int, str]:

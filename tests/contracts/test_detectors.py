@@ -27,8 +27,6 @@ SHALLOW: dict[str, dict[str, object]] = {
 CHEAPEST = "retinaface_mobilenet"
 # Large networks, each of which takes seconds to build and to test.
 LARGE = ("hrnet_w32", "hrnet_w48", "mogface", "mogface_e", "mogface_official", "mogface_e_official")
-# Wider copies of hrnet_w18, code for code: what depends on widths alone is asked of them too.
-WIDER = ("hrnet_w32", "hrnet_w48")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,14 +41,6 @@ def _one_thread() -> None:
 def named(request: pytest.FixtureRequest) -> tuple[str, Detector]:
     torch.manual_seed(0)
     return request.param, _awake(DETECTORS[request.param].build(**SHALLOW.get(request.param, {})))
-
-
-@pytest.fixture
-def narrow(named: tuple[str, Detector]) -> tuple[str, Detector]:
-    """The same, without what differs from another one in widths alone."""
-    if named[0] in WIDER:
-        pytest.skip("a wider copy of hrnet_w18")
-    return named
 
 
 def _awake(detector: Detector) -> Detector:
@@ -88,16 +78,16 @@ def test_one_row_per_anchor_whatever_the_size(named: tuple[str, Detector], heigh
     assert landmarks is None or landmarks.shape == (2, len(anchors), 5, 2)
 
 
-def test_images_of_a_batch_do_not_touch_each_other(narrow: tuple[str, Detector]) -> None:
-    detector = narrow[1]
+def test_images_of_a_batch_do_not_touch_each_other(named: tuple[str, Detector]) -> None:
+    detector = named[1]
     images = _noise(detector, 40, 56, batch=3)
     with torch.inference_mode():
         together, alone = detector(images).logits[1], detector(images[1:2]).logits[0]
     assert torch.allclose(together, alone, atol=1e-4)
 
 
-def test_zero_deltas_decode_to_the_anchors(narrow: tuple[str, Detector]) -> None:
-    detector = narrow[1]
+def test_zero_deltas_decode_to_the_anchors(named: tuple[str, Detector]) -> None:
+    detector = named[1]
     with torch.inference_mode():
         raw = detector(torch.zeros(1, 3, 64, 96))
         anchors = detector.anchors(64, 96)
@@ -143,8 +133,8 @@ def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector]) -> N
         assert torch.equal(loaded(images).logits, expected)
 
 
-def test_an_empty_image_is_no_trouble(narrow: tuple[str, Detector]) -> None:
-    detector = narrow[1]
+def test_an_empty_image_is_no_trouble(named: tuple[str, Detector]) -> None:
+    detector = named[1]
     black = detector.normalisation(torch.zeros(40, 72, 3, dtype=torch.uint8)).permute(2, 0, 1)[None]
     with torch.inference_mode():
         raw = detector(black)
@@ -153,23 +143,23 @@ def test_an_empty_image_is_no_trouble(narrow: tuple[str, Detector]) -> None:
     assert torch.isfinite(boxes).all()
 
 
-def test_half_precision_answers_like_single(narrow: tuple[str, Detector]) -> None:
-    images = _noise(narrow[1], 40, 56)
-    half = copy.deepcopy(narrow[1]).bfloat16()
+def test_half_precision_answers_like_single(named: tuple[str, Detector]) -> None:
+    images = _noise(named[1], 40, 56)
+    half = copy.deepcopy(named[1]).bfloat16()
     with torch.inference_mode():
-        one, other = narrow[1](images), half(images.bfloat16())
+        one, other = named[1](images), half(images.bfloat16())
         boxes, _ = half.decode(other, half.anchors(40, 56))
     assert other.logits.dtype == torch.bfloat16
     assert boxes.dtype == torch.float32
     assert torch.isfinite(boxes).all()
     # An untrained network is sure of nothing, so single scores move; together they say the same.
-    both = torch.stack([half.scores(other.logits)[0], narrow[1].scores(one.logits)[0]])
+    both = torch.stack([half.scores(other.logits)[0], named[1].scores(one.logits)[0]])
     assert torch.corrcoef(both)[0, 1] > 0.7
 
 
-def test_a_transposed_image_gives_a_transposed_answer(narrow: tuple[str, Detector]) -> None:
+def test_a_transposed_image_gives_a_transposed_answer(named: tuple[str, Detector]) -> None:
     """Rows and columns are treated alike: exact for any network whose kernels are transposed too."""
-    detector, images = narrow[1], _noise(narrow[1], 40, 150)
+    detector, images = named[1], _noise(named[1], 40, 150)
     turned = copy.deepcopy(detector)
     for module in turned.modules():
         if isinstance(module, torch.nn.Conv2d):

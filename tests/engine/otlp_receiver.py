@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.serving import serving
 
 
 class Receiver(HTTPServer):
@@ -63,11 +64,5 @@ def values(attributes: Any) -> dict[str, Any]:
 
 @contextmanager
 def receiver(status: int = 200) -> Iterator[Receiver]:
-    with Receiver(status) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
+    with serving(Receiver(status)) as made:
+        yield made

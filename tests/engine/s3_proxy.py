@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
+from tests.serving import serving
+
 
 class Proxy(ThreadingHTTPServer):
     """Forwards every request.
@@ -111,11 +113,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def proxy(server: str, seconds: float = 0.0) -> Iterator[Proxy]:
     """Runs a proxy before a server for the length of the block."""
-    with Proxy(server, seconds) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True)  # sees its end within 20 ms
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
+    with serving(Proxy(server, seconds)) as made:
+        yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ import pytest
 from pipeline.models import published
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.published import PUBLISHED, FetchError, Published, cache_folder, cached, fetch, weights_file
+from tests.serving import serving
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -49,14 +49,9 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             pass
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{httpd.server_port}/weights.pth"
-    yield state
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as httpd:
+        state.url = f"http://127.0.0.1:{httpd.server_port}/weights.pth"
+        yield state
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ def _numbers(element: Any) -> np.ndarray | None:
         rows = [[*box, score] for box, score in zip(boxes, scores, strict=True)]
     except (TypeError, KeyError, ValueError):
         return None
-    flat = list(_flattened(rows))
+    flat = list(chain.from_iterable(rows))
     # Exact types: a boolean is an int to isinstance.
     try:
         fits = set(map(type, flat)) <= {int, float} and all(map(math.isfinite, flat))
@@ -60,11 +60,6 @@ def _numbers(element: Any) -> np.ndarray | None:
     if not isinstance(image, str) or not fits or any(len(row) != 5 for row in rows):
         return None
     return np.array(flat, np.float64).reshape(-1, 5)
-
-
-def _flattened(rows: list[list[Any]]) -> Iterator[Any]:
-    for row in rows:
-        yield from row
 
 
 def write_detect_json(table: PredictionTable, file: Path, options: WriteOptions) -> list[str]:

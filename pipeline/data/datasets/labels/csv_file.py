@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from pipeline.data.csv_columns import CATEGORY, BoxColumns, cells_found, read_heading
+from pipeline.data.csv_columns import CATEGORY, CORNERS, BoxColumns, cells_found, read_heading
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import (
     EVERY,
@@ -28,7 +28,6 @@ from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers, refuse
 
-_CORNERS: Final = ("x1", "y1", "x2", "y2")
 _HEADING: Final = "a heading image,x1,y1,x2,y2 or image,x,y,w,h, and perhaps ignore"
 LANDMARKS: Final = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 
@@ -149,7 +148,14 @@ def _add(builder: LabelTableBuilder, file: FilePath, line: int, row: Sequence[st
 def write_csv(table: LabelTable, folder: Path) -> Path:
     """Writes ``labels.csv`` with corners, sizes of images and, where there are some, ``ignore`` and landmarks."""
     file, marked, flagged = folder / "labels.csv", table.landmarks is not None, bool(table.ignored.any())
-    heading = ["image", *_CORNERS, "width", "height", *(["ignore"] if flagged else []), *(LANDMARKS if marked else ())]
+    heading = [
+        "image",
+        *CORNERS[0],
+        "width",
+        "height",
+        *(["ignore"] if flagged else []),
+        *(LANDMARKS if marked else ()),
+    ]
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(heading)

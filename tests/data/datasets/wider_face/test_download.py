@@ -3,7 +3,6 @@
 import hashlib
 import http.server
 import socket
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.data.datasets.wider_face.download import (
     fetch_archive,
     wider_face_archives,
 )
+from tests.serving import serving
 
 MEMBERS = {"WIDER_toy/images/0--A/x.jpg": b"x" * 50, "WIDER_toy/images/0--A/y.jpg": b"y" * 60}
 
@@ -39,13 +39,9 @@ def server(tmp_path: Path) -> Iterator[tuple[Archive, list[str]]]:
             if self.command == "GET":
                 asked.append(self.path)
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as running:
         md5 = hashlib.md5((folder / "WIDER_toy.zip").read_bytes()).hexdigest()
         yield Archive("WIDER_toy.zip", md5, f"http://127.0.0.1:{running.server_port}/WIDER_toy.zip"), asked
-        running.shutdown()
-        thread.join()
 
 
 def unpacked(root: Path) -> dict[str, bytes]:
