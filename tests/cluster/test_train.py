@@ -174,6 +174,8 @@ def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_few
             job, cwd=ROOT, env=machines.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+        gathering = [p for p in psutil.process_iter() if "UsageCollection" in command_of(p)]
+        assert gathering == [], "a training on a joined cluster gathers usage"
         machines.lose(lost)
         text = read_until(driver, "detector: the cluster has no room for 2 workers of 1 cpus", "waiting until")
         code, rest = ended(driver)
