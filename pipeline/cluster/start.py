@@ -17,6 +17,7 @@ import psutil
 
 from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_cluster, require_answer
 from pipeline.cluster.ray_daemons import few_daemons, no_reports, no_wait_once, own_process_groups
+from pipeline.engine.stopping import ends_at_once
 
 SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
 SECONDS_TO_LEAVE = 30.0
@@ -117,9 +118,16 @@ def ends_with_this_process() -> bool:
 
 
 def leave() -> None:
-    """Leaves the cluster; one that this process has started ends."""
+    """Leaves the cluster; one that this process has started ends.
+
+    A process that a signal ends leaves it by its end: Ray's own way gives SIGTERM its default for some milliseconds, in
+    which another one ends the process before its lock is free.
+    """
     import ray
 
+    if ends_at_once():
+        _kill_daemons()
+        return
     if _thread is None or not _thread.is_alive():
         ray.shutdown()
         return
@@ -128,6 +136,21 @@ def leave() -> None:
     while _thread.is_alive() and time.monotonic() < end:
         _thread.join(SECONDS_BETWEEN_CHECKS)
         restore()
+
+
+def _kill_daemons() -> None:
+    """Ends the daemons that this process has started, if any, and their workers; Ray in here waits for them in vain."""
+    from ray._private import worker
+
+    family: list[psutil.Process] = []
+    for each in worker._global_node.all_processes.values() if worker._global_node else ():
+        for started in each:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                daemon = psutil.Process(started.process.pid)
+                family += [daemon, *daemon.children(recursive=True)]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _begin(options: Mapping[str, Any], watch: Callable[[float], None]) -> BaseException | None:

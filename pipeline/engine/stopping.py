@@ -15,6 +15,7 @@ from pipeline.engine.terminal import CLEAR, has_cursor
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_STOP = 15.0  # for threads that wait for a cluster; they check several times a second
+_ends_at_once = False
 
 
 class Stopped(KeyboardInterrupt):
@@ -23,6 +24,11 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.code = 128 + number
+
+
+def ends_at_once() -> bool:
+    """Returns whether a signal has come, so that `stoppable` ends this process without any step of Python's own end."""
+    return _ends_at_once
 
 
 @contextmanager
@@ -38,11 +44,10 @@ def stoppable(line: str) -> Iterator[None]:
         return
     stderr = _stderr()
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    stopping = False
 
     def handle(number: int, _: FrameType | None) -> None:
-        nonlocal stopping
-        again, stopping = stopping, True
+        global _ends_at_once
+        again, _ends_at_once = _ends_at_once, True
         name = signal.Signals(number).name
         text = f"{name} again: already stopping" if again else f"interrupted by {name}; {line}"
         with contextlib.suppress(OSError):  # the terminal may be gone

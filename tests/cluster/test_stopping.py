@@ -5,6 +5,7 @@ All the while somebody else's cluster runs on it, which is neither joined nor di
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -94,16 +95,20 @@ def of_session(name: str) -> list[psutil.Process]:
 
 
 def stop(driver: subprocess.Popen[str], signals: list[signal.Signals]) -> tuple[str, list[psutil.Process]]:
-    """Sends the signals to the driver's group, as shells and schedulers do, 0.15 s apart.
+    """Sends the signals to the driver's group, as shells and schedulers do; where there are several, until it has ended.
+
+    There are some milliseconds between them: as many moments of its end as can be had.
 
     Returns:
         what the driver said, and who of its family is left.
     """
     family = psutil.Process(driver.pid).children(recursive=True)
     try:
-        for number in signals:
+        for number in signals if len(signals) == 1 else itertools.cycle(signals):
+            if driver.poll() is not None:
+                break
             os.killpg(driver.pid, number)
-            time.sleep(0.15)
+            time.sleep(0.002)
         _, said = driver.communicate(timeout=40)
     finally:
         driver.kill()

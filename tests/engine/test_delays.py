@@ -35,16 +35,16 @@ def test_the_driver_gets_the_line_and_what_it_is_made_of(tmp_path: Path) -> None
 def test_stacks_are_those_of_the_other_threads() -> None:
     may_go, there = threading.Event(), threading.Event()
 
-    def hangs_in_here() -> None:
+    def compute_shard() -> None:  # whose stack is kept, whatever threads other tests have left
         there.set()
         may_go.wait()
 
-    thread = threading.Thread(target=hangs_in_here, name="the worker")
+    thread = threading.Thread(target=compute_shard, name="the worker")
     thread.start()
     there.wait()
     text = stacks()
     may_go.set()
     thread.join()
-    assert "thread the worker\n" in text and "in hangs_in_here" in text
+    assert "thread the worker\n" in text and "in compute_shard" in text
     assert "test_stacks_are_those_of_the_other_threads" not in text
     assert len(text) <= MOST_STACK

@@ -13,7 +13,8 @@ from pipeline.engine.stopping import SIGNALS, stoppable
 
 WAITS = """
 import sys, time
-from pipeline.engine.stopping import stoppable
+from pipeline.engine.stopping import ends_at_once, stoppable
+assert not ends_at_once()
 with stoppable("go on as before"):
     try:
         print("ready", flush=True)
@@ -21,7 +22,7 @@ with stoppable("go on as before"):
     finally:
         print("clearing up", flush=True)
         time.sleep(0.5)
-        print("cleared up")
+        print("cleared up" * ends_at_once())
 print("never printed")
 """
 
