@@ -8,6 +8,7 @@ the files of `page_parts`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,18 +132,21 @@ class PageData:
 
 def render_page(data: PageData, most: int = PAGE_BYTES) -> str:
     """Returns the page as HTML text (UTF-8 when written), of less than `most` bytes as far as photographs decide."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s that an evaluation without a page saves
-
-    loader = FileSystemLoader(_PARTS, encoding="utf-8")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = _rendered(environment, data)
+    page = _rendered(_environment(), data)
     shown = len(data.gallery)
     while shown and len(page.encode()) >= most:
         shown -= 1
-        page = _rendered(environment, replace(data, gallery=data.gallery[:shown]), len(data.gallery) - shown)
+        page = _rendered(_environment(), replace(data, gallery=data.gallery[:shown]), len(data.gallery) - shown)
     return page
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Returns what compiles the parts of a page, and keeps them compiled."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s that an evaluation without a page saves
+
+    loader = FileSystemLoader(_PARTS, encoding="utf-8")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _rendered(environment: Environment, data: PageData, left_out: int = 0) -> str:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import Field
 
+from pipeline.engine import literal_yaml
 from pipeline.engine.literal_yaml import LiteralModel, LiteralValue, parse_literal, read_yaml, resolved
 
+ROOT = Path(__file__).resolve().parents[2]
 ODD = ["trip #2", "out #7", "2024-05-01", "1e3", "1.0e+3", "yes", "no", "null", "~", "[a", "{b", "0640", "1_000", "12:30",
        "a: b", "'", '"', "*x", "&x", "!t", "@home", "%d", "- a", "2024-99-99", "0x1F", ".5", " two ", "|", "> a", "# all"]  # fmt: skip
 
@@ -109,3 +112,25 @@ def test_merged_keys_are_not_there_twice() -> None:
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_that_say_what_they_are(codec: str) -> None:
     assert read_yaml("a: é\n".encode(codec), "f.yaml") == {"a": "é"}
+
+
+def both_readings(value: Any) -> Any:
+    """Returns a value with what YAML reads beside the characters, which are equal where only the characters are."""
+    if isinstance(value, dict):
+        return {key: both_readings(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [both_readings(each) for each in value]
+    return (str(value), repr(value.value)) if isinstance(value, LiteralValue) else value
+
+
+def test_both_parsers_read_the_same() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "configs").rglob("*.yaml"))]
+    assert len(texts) > 40
+    for text in (*texts, *(f"a: {odd}\nb: 'it''s'\nc: &x [1, 2.5, no]\nd: *x\n" for odd in ODD)):
+        try:
+            plain = yaml.load(text, literal_yaml._Loader)
+        except (yaml.YAMLError, ValueError):
+            with pytest.raises((yaml.YAMLError, ValueError)):
+                yaml.load(text, literal_yaml._QuickLoader)
+        else:
+            assert both_readings(yaml.load(text, literal_yaml._QuickLoader)) == both_readings(plain), text
