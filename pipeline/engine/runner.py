@@ -122,6 +122,7 @@ class Runner:
                 reporter.log(line)
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
+            del chosen  # the items of a node go when it ends
             self._carry_out(waiting, executor, reporter, outcome)
         return outcome
 

@@ -28,6 +28,19 @@ class Counting(LocalExecutor):
             self.alive.append(sum(each() is not None for each in given))
 
 
+class Looking(LocalExecutor):
+    """Notes, as each node begins, the nodes before it whose items are still in memory."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, weakref.ref[object]] = {}
+        self.alive: dict[str, list[str]] = {}
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        self.alive[job.ctx.node] = [node for node, items in self._given.items() if items() is not None]
+        self._given[job.ctx.node] = weakref.ref(todo)
+        return super().shards(job, todo)
+
+
 class Backwards(LocalExecutor):
     """Gives the last shard first."""
 
@@ -47,6 +60,12 @@ def test_rows_of_finished_shards_are_not_kept_in_memory(world: World) -> None:
     world.run("numbers.run.shard_rows=1", executor=lambda: executor, selected=["numbers"])
     assert len(executor.alive) == 12
     assert max(executor.alive) <= 1  # the newest, in the caller's hands
+
+
+def test_items_of_a_finished_node_are_not_kept_in_memory(world: World) -> None:
+    executor = Looking()
+    world.run(executor=lambda: executor)
+    assert executor.alive == {"numbers": [], "squares": [], "cubes": []}
 
 
 def test_shards_are_in_the_order_of_their_items_however_they_finish(world: World) -> None:
