@@ -88,7 +88,9 @@ class Items(Sequence[Item]):
             yield from map(Item, keys, versions, _mappings(part._data, len(part)))
 
     def take(self, places: NDArray[np.int64]) -> Items:
-        """Returns the items at these places, in their order."""
+        """Returns the items at these places, in their order; neighbours share the memory of these."""
+        if len(places) and bool((np.diff(places) == 1).all()):
+            return self[int(places[0]) : int(places[-1]) + 1]
         index = pa.array(places)
         data = self._data
         if isinstance(data, pa.Table):
@@ -123,9 +125,19 @@ class Parts(Sequence[tuple[Item, ...]]):
         numbers = range(len(self))[place]
         return tuple(map(self._part, numbers)) if isinstance(numbers, range) else self._part(numbers)
 
+    def columns(self) -> Iterator[tuple[Items, int]]:
+        """Yields every part, none of which is empty, as columns, and the place of its first item in the set."""
+        for number in range(len(self)):
+            places = self._of(number)
+            yield self._items.take(places), int(places[0])
+
     def _part(self, number: int) -> tuple[Item, ...]:
+        return tuple(self._items.take(self._of(number)))
+
+    def _of(self, number: int) -> NDArray[np.int64]:
+        """Returns the places of the items of a part."""
         start = int(self._ends[number - 1]) if number else 0
-        return tuple(self._items.take(self._places[start : int(self._ends[number])]))
+        return self._places[start : int(self._ends[number])]
 
 
 def _texts(items: Sequence[Item]) -> tuple[list[str], list[str]]:

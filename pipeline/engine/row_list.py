@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.engine.fingerprint import hash_bytes
-from pipeline.engine.shard_record import DAMAGED, KEY, ReusedShard, mark_damaged
+from pipeline.engine.shard_record import DAMAGED, mark_damaged
 from pipeline.engine.storage import Store
 
 ROWS = "_rows-"  # readers of a folder of Parquet files leave out names that begin like this
@@ -55,26 +53,14 @@ def planned_with(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(filter(None, names.split(",")))
 
 
-def write_row_list(
-    store: Store, folder: str, fingerprint: str, kept: Sequence[ReusedShard], schema: pa.Schema
-) -> RowList:
-    """Writes the list of the rows that count of these shards of an output of this schema; returns what it is.
+def write_row_list(store: Store, folder: str, fingerprint: str, table: pa.Table) -> RowList:
+    """Writes the list of an output's rows, whose first column is `KEY`; returns what it is.
 
     A marker of damage beside it stays.
     """
-    columns = planned_with(schema)
-    fields = [pa.field(KEY, pa.string(), False), *(schema.field(name) for name in columns)]
-    parts = [_counted(each).select([KEY, *columns]).cast(pa.schema(fields)) for each in kept]
-    table = pa.Table.from_batches(parts, pa.schema(fields)).combine_chunks()
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", use_dictionary=False, row_group_size=max(1, len(table)))
     data = memoryview(sink.getvalue()).cast("B")
-    found = RowList(f"{ROWS}{fingerprint}", len(data), hash_bytes(data), columns)
+    found = RowList(f"{ROWS}{fingerprint}", len(data), hash_bytes(data), tuple(table.column_names[1:]))
     store.write(f"{folder}/{found.name}.parquet", data)
     return found
-
-
-def _counted(each: ReusedShard) -> Any:
-    """Returns the columns of a shard's rows that count."""
-    items = each.record.items
-    return items if each.keys is None else items.filter(pc.is_in(items[KEY], pa.array(each.keys, pa.string())))

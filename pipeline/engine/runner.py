@@ -26,6 +26,7 @@ from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.provenance import driver, installed_versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import write_row_list
+from pipeline.engine.row_spool import row_spool
 from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
@@ -121,6 +122,7 @@ class Runner:
                 reporter.log(line)
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
+            del chosen  # the items of a node go when it ends
             self._carry_out(waiting, executor, reporter, outcome)
         return outcome
 
@@ -234,23 +236,8 @@ class Runner:
         files = self._store.sizes(folder)
         damaged = frozenset(name.removesuffix(DAMAGED) for name in files if name.endswith(DAMAGED))
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
-        started = time.monotonic()
-        kept, facts = compute_shards(planned, job, executor, reporter)
-        run = {
-            "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": driver()["machine"], "versions": installed_versions(),
-        }  # fmt: skip
-        key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
-        base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
-        manifest = finish(base, kept)
-        check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
-        _check_visible(manifest, kept, self._store)
-        if isinstance(node.stage, MapStage):
-            row_list = write_row_list(self._store, folder, planned.fingerprint, kept, node.stage.output)
-            if row_list.name in damaged:
-                self._store.delete(f"{folder}/{row_list.name}{DAMAGED}")
-            manifest = replace(manifest, row_list=row_list)
-        artifact = Artifact(self._store, manifest)
+        manifest = self._computed(planned, job, executor, reporter)
+        run, artifact = manifest.run, Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):
             reporter.log(f"{node.name}: {line}")
         manifest = replace(manifest, run={**run, "notes": list(node.stage.notes(artifact))})
@@ -271,6 +258,30 @@ class Runner:
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         self._store.delete_folder(f"{folder}/_inflight")  # the reporter has read the reports in it
+
+    def _computed(self, planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter) -> Manifest:
+        """Computes what a node lacks and lists its rows; returns the manifest, which is not saved yet."""
+        node, fields = planned.node, planned.fingerprint_fields
+        assert planned.row_fingerprint and planned.fingerprint and fields
+        started = time.monotonic()
+        with row_spool(node.stage.output) as rows:
+            kept, facts = compute_shards(planned, job, executor, reporter, rows)
+            run = {
+                "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
+                "run_id": self._run_id, "machine": driver()["machine"], "versions": installed_versions(),
+            }  # fmt: skip
+            key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
+            base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
+            manifest = finish(base, kept)
+            check_errors(node, manifest, own_errors(node, manifest, job.ctx.inputs))
+            _check_visible(manifest, kept, self._store)
+            if not isinstance(node.stage, MapStage):
+                return manifest
+            table = rows.table(each.record.name for each in kept)
+        row_list = write_row_list(self._store, job.folder, planned.fingerprint, table)
+        if row_list.name in job.damaged:
+            self._store.delete(f"{job.folder}/{row_list.name}{DAMAGED}")
+        return replace(manifest, row_list=row_list)
 
 
 def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:

@@ -25,7 +25,7 @@ Readers write it, the next writer of the shard deletes it. The shard itself is k
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardRecord:
     """Content of the JSON file beside a finished shard.
 
@@ -78,12 +78,19 @@ def item_columns(columns: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
     return pa.record_batch({**arrays, **more})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReusedShard:
-    """A stored shard that is part of an output; `keys` are the rows of it that count, None for all."""
+    """A stored shard that is part of an output.
+
+    Attributes:
+        record: what is beside it.
+        keys: the rows of it that count, None for all.
+        first: place of the first of the node's items that it holds.
+    """
 
     record: ShardRecord
     keys: tuple[str, ...] | None
+    first: int
 
 
 def shard_names(sizes: Mapping[str, int]) -> list[str]:

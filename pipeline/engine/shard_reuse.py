@@ -49,7 +49,7 @@ def plan_shards(
         for record in ordered:
             start = planned.get(record.name, -1)
             if start >= 0 and missing[start] and not record.errors:  # by its name exactly the items from there on
-                kept.append(ReusedShard(record, None))
+                kept.append(ReusedShard(record, None, start))
                 missing[start : start + record.items.num_rows] = False
             else:
                 others.append(record)
@@ -74,21 +74,6 @@ def _with_others(
     missing[rows.places[chosen]] = False
     number = {id(record): number for number, record in enumerate(ordered)}
     return sorted([*kept, *rows.kept(others, chosen)], key=lambda each: number[id(each.record)])
-
-
-def in_order_of(items: Sequence[Item], kept: Sequence[ReusedShard], shard_rows: int) -> list[ReusedShard]:
-    """Returns shards of these items, by the first item that each of them holds; `shard_rows` are those of a cut."""
-    wanted = Items.of(items)
-    planned = _planned(wanted, shard_rows)
-    others = [each for each in kept if each.record.name not in planned]
-    first = {id(each): planned[each.record.name] for each in kept if each.record.name in planned}
-    if others:
-        rows = _StoredRows.of([each.record for each in others])
-        rows.locate(wanted, [-1] * len(others))
-        places = np.full(len(others), len(wanted))
-        np.minimum.at(places, rows.shards, np.where(rows.places < 0, len(wanted), rows.places))
-        first |= {id(each): place for each, place in zip(others, places.tolist(), strict=True)}
-    return sorted(kept, key=lambda each: first[id(each)])
 
 
 def _planned(items: Items, shard_rows: int) -> dict[str, int]:
@@ -166,6 +151,9 @@ class _StoredRows:
         """Returns the shards that rows are taken from, in their order; the numbers of the rows rise."""
         counts = np.bincount(self.shards[rows], minlength=len(records))
         starts = np.cumsum(counts) - counts
+        known = self.places >= 0
+        first = np.full(len(records), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.shards[known], self.places[known])
         kept = []
         for number in np.flatnonzero(counts).tolist():
             record, count = records[number], int(counts[number])
@@ -173,7 +161,7 @@ class _StoredRows:
             if count < record.items.num_rows:
                 part = rows[starts[number] : starts[number] + count]
                 keys = tuple(self.keys.take(pa.array(part)).to_pylist())
-            kept.append(ReusedShard(record, keys))
+            kept.append(ReusedShard(record, keys, int(first[number])))
         return kept
 
 

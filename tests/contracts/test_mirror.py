@@ -18,7 +18,6 @@ ELSEWHERE = {
     "pipeline/engine/executor.py": "tests/engine/test_runner.py",
     "pipeline/engine/exports.py": "tests/contracts/test_stages.py",
     "pipeline/engine/heartbeat.py": "tests/engine/test_progress.py",
-    "pipeline/engine/node_shards.py": "tests/engine/test_runner.py",
     "pipeline/engine/outcome.py": "tests/engine/test_runner.py",
     "pipeline/engine/shard_record.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/stage.py": "tests/engine/test_plan_identity.py",

@@ -69,3 +69,19 @@ def test_parts_are_the_items_at_their_places(places: list[list[int]]) -> None:
     assert [whole(part) for part in parts] == [whole([LISTED[place] for place in part]) for part in places]
     assert (len(parts), parts.items) == (len(places), sum(map(len, places)))
     assert parts[1:] == tuple(parts)[1:]
+
+
+def test_parts_as_columns_come_with_the_place_of_their_first_item() -> None:
+    parts = Parts(columns(), np.array([2, 3, 4, 1, 7]), np.array([3, 5]))
+    found = list(parts.columns())
+    assert [whole(part) for part, _ in found] == [whole(LISTED[2:5]), whole([LISTED[1], LISTED[7]])]
+    assert [place for _, place in found] == [2, 1]
+
+
+def test_neighbours_share_the_memory_of_all() -> None:
+    items, before = columns(), pa.total_allocated_bytes()
+    assert whole(items.take(np.arange(3, 9))) == whole(LISTED[3:9])
+    neighbours = items.take(np.arange(3, 9))
+    assert pa.total_allocated_bytes() == before
+    assert whole(neighbours) == whole(LISTED[3:9])
+    assert whole(items.take(np.array([], np.int64))) == []

@@ -55,7 +55,7 @@ def record(name: str, keys: str, failed: str = "") -> ShardRecord:
 
 def test_an_output_counts_the_rows_and_errors_that_count() -> None:
     made = finish(
-        BASE, [ReusedShard(record("s1", "abc", "c"), None), ReusedShard(record("s2", "xyz", "xz"), ("x", "y"))]
+        BASE, [ReusedShard(record("s1", "abc", "c"), None, 0), ReusedShard(record("s2", "xyz", "xz"), ("x", "y"), 3)]
     )
     assert made.shards == (ShardEntry("s1", 7, 3, "c-s1", 1.0), ShardEntry("s2", 7, 2, "c-s2", 0.667, ("x", "y")))
     assert made.rows == 5

@@ -127,7 +127,7 @@ def test_the_rows_that_count_are_gone_through_once_and_not_once_per_error():
     items = numbered(*range(200))
     kept = Passes(item.key for item in items[:100])
     stored = record(items, tuple(f"k{number:04d}" for number in range(0, 200, 2)))
-    done = finish(Manifest("n", "f", "r", {}, "image_id"), [ReusedShard(stored, kept)])
+    done = finish(Manifest("n", "f", "r", {}, "image_id"), [ReusedShard(stored, kept, 0)])
     assert [key for key, _ in done.errors] == [f"k{number:04d}" for number in range(0, 100, 2)]
     assert kept.passes <= 2
 
@@ -165,6 +165,13 @@ def test_the_order_in_which_shards_are_found_changes_nothing() -> None:
     stored = [record(items[i : i + 3]) for i in range(6)]
     results = {str(held(plan_shards(items, some, 8))) for some in permutations(stored)}
     assert len(results) == 1
+
+
+def test_a_kept_shard_says_where_the_first_of_its_items_is() -> None:
+    items = numbered(*range(9))
+    stored = [record(items[3:6]), record([items[8], items[1], items[7]]), record(items[:3], failed=("k0002",))]
+    found = {tuple(key for key, _ in pairs(each.record)): each.first for each in plan_shards(items, stored, 3).kept}
+    assert found == {("k0003", "k0004", "k0005"): 3, ("k0008", "k0001", "k0007"): 1, ("k0000", "k0001", "k0002"): 0}
 
 
 def test_a_shard_that_has_nothing_to_give_is_not_kept() -> None:
