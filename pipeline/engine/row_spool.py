@@ -15,7 +15,6 @@ from pipeline.engine.row_list import planned_with
 from pipeline.engine.shard_record import KEY, ReusedShard, item_columns
 
 IN_MEMORY: Final = 8 << 20  # bytes; fewer need no file
-_NONE: Final = item_columns({"key": [], "version": []})
 
 
 @contextmanager
@@ -36,6 +35,7 @@ class RowSpool:
         """Takes the schema of the output, and an empty file."""
         fields = [pa.field(KEY, pa.string(), False), *(schema.field(name) for name in planned_with(schema))]
         self._schema = pa.schema(fields)
+        self._none = item_columns({"key": [], "version": []})  # here: the first columns of all import pandas
         self._file = file
         self._parts = dict[str, tuple[int, int]]()  # where each shard's rows begin, and their bytes
         self._end = 0
@@ -57,7 +57,7 @@ class RowSpool:
             raise OSError(error.errno, problem, tempfile.gettempdir()) from error
         self._parts[shard.record.name] = self._end, data.size
         self._end += data.size
-        return replace(shard, record=replace(shard.record, items=_NONE, measured={}))
+        return replace(shard, record=replace(shard.record, items=self._none, measured={}))
 
     def table(self, shards: Iterable[str]) -> pa.Table:
         """Returns the rows of shards, by their names, in this order."""
