@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
+from pipeline.models.init import without_random_weights
 from pipeline.models.weights import load
-from tests.models.blank import blank_weights
 from tests.models.weight_rule import NETS, checkpoint, images, published, tensor
 
 
@@ -25,7 +25,7 @@ from tests.models.weight_rule import NETS, checkpoint, images, published, tensor
 def known(request: pytest.FixtureRequest, shared: Path) -> tuple[str, SixLevelDetector, np.lib.npyio.NpzFile]:
     """A detector under the weight rule, loaded through the converter, and its vectors."""
     net = request.param
-    with blank_weights():
+    with without_random_weights():
         detector = DETECTORS[NETS[net][0]].build().eval()
     report = load(detector, checkpoint(shared, net))
     assert report.complete

@@ -3,7 +3,6 @@ import torch
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, square_anchors
-from tests.models.blank import blank_weights
 from tests.models.reach import farthest_pixel, only_positive_weights
 
 
@@ -42,7 +41,7 @@ def test_halos_beyond_the_practical_one_are_cut() -> None:
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
 @pytest.mark.parametrize("pyramid", ["low", "v2p"])
 def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
-    with torch.device("meta"), blank_weights():
+    with torch.device("meta"):
         for detector in (
             DETECTORS["hrnet_w18"].build(pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
             DETECTORS["hambox_resnet50"].build(
