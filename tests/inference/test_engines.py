@@ -44,7 +44,7 @@ RULE, CPU = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
 
 def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
     torch.manual_seed(0)
-    detector = settled(DETECTORS.find(name).build())
+    detector = settled(DETECTORS.find(name).build(), side=256)
     return Predictor(detector), Predictor(detector, **how)  # type: ignore[arg-type]
 
 
