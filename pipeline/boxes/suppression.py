@@ -94,7 +94,7 @@ def _plain_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
     found = find_spec("torchvision") if "torchvision" not in sys.modules else None
     if found is not None and found.origin is not None:
         for library in Path(found.origin).parent.glob("_C*.so"):
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         if hasattr(torch.ops.torchvision, "nms"):
             kernel: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
             return kernel

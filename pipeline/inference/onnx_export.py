@@ -3,7 +3,6 @@
 Needs the extra `onnx`. The file is run by onnxruntime and compared with torch before it gets its name.
 """
 
-import copy
 import json
 import math
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import torch
 from pipeline.engine.local_files import give_name
 from pipeline.inference.engines.traced import write_onnx
 from pipeline.models.detectors.detector import Detector, RawAnswers
+from pipeline.models.network_copy import copy_network
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
 TOLERANCE: Final = 1e-3  # largest difference allowed
@@ -52,7 +52,7 @@ def export_onnx(
     Raises ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
     """
     onnx, _ = _required("onnx"), _required("onnxruntime")
-    network = RawAnswers(copy.deepcopy(detector).float().cpu()).eval().requires_grad_(False)
+    network = RawAnswers(copy_network(detector).float().cpu()).eval().requires_grad_(False)
     part = file.with_name(file.name + ".part")
     try:
         outputs = _trace(network, part)

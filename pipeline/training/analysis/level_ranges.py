@@ -135,7 +135,7 @@ def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> t
     ends = torch.tensor(anchors.level_ends)
     faces = FaceBatch(boxes_N4[:, None], torch.ones(len(boxes_N4), 1, dtype=torch.bool))
     assigned = assigner(anchors, faces)
-    index = candidate_indices(assigned).unique()
+    index = torch.unique(candidate_indices(assigned))
     index = index[assigned.label.view(-1)[index] == FACE]
     face, anchor = index // len(anchors), index % len(anchors)
     given = torch.zeros(len(boxes_N4), len(ends), dtype=torch.int64)
