@@ -128,15 +128,20 @@ def _some_tiles(detector: Detector, every: Sequence[Tile], sampled: int, side: i
     return Passes(spent / share, peak_memory_mb(), side, share)
 
 
-def settled(detector: Detector) -> Detector:
-    """Returns the detector after its norms have seen a batch: otherwise HRNet's random outputs overflow."""
+def settled(detector: Detector, side: int = 384) -> Detector:
+    """Returns the detector after its norms have seen a batch: otherwise HRNet's random outputs overflow.
+
+    Args:
+        detector: with random weights; changed in place.
+        side: of the two images, pixels.
+    """
     import torch
 
     norms = [module for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
     # Large enough for some cells on the coarsest level: of two, a norm learns nearly no variance, and divides by it.
-    pixels = torch.randint(0, 256, (2, 384, 384, 3), dtype=torch.uint8, device=next(detector.parameters()).device)
+    pixels = torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8, device=next(detector.parameters()).device)
     with torch.no_grad():
         detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
     return detector.eval()

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -71,8 +76,6 @@ def nms(
     Returns:
         int64 [kept], indices into the arguments, on their device.
     """
-    from torchvision.ops import nms as plain_nms
-
     # float64 because torchvision compares with a double threshold: in float32 an overlap of exactly 2/5 would round
     # to more than 0.4 and be dropped.
     corners = boxes_N4.double()
@@ -82,5 +85,20 @@ def nms(
     if iou_inclusive:
         # "At least t" is "more than the number before t"; on a GPU torchvision compares in float32, too coarse for it.
         corners, scores, iou = corners.cpu(), scores.cpu(), math.nextafter(iou, -math.inf)
-    kept: Tensor = plain_nms(corners, scores, iou)
-    return kept.to(boxes_N4.device)
+    return _plain_nms()(corners, scores, iou).to(boxes_N4.device)
+
+
+@cache
+def _plain_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
+    """Returns torchvision's kernel, without its Python, which imports torch's compiler: 1.4 s of every process."""
+    found = find_spec("torchvision") if "torchvision" not in sys.modules else None
+    if found is not None and found.origin is not None:
+        for library in Path(found.origin).parent.glob("_C*.so"):
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+        if hasattr(torch.ops.torchvision, "nms"):
+            kernel: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
+            return kernel
+    from torchvision.ops import nms as plain_nms  # other systems and versions name their library differently
+
+    known: Callable[[Tensor, Tensor, float], Tensor] = plain_nms
+    return known

@@ -12,6 +12,7 @@ from torch import nn
 from pipeline.models.checkpoint import METADATA_KEY, Checkpoint, Source, first_line
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
+from pipeline.models.init import without_random_weights
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.preprocessing import stored_preprocessing
@@ -66,7 +67,8 @@ def open_detector(source: Checkpoint | Source, requested: str | None = None) -> 
     """
     checkpoint = Checkpoint.of(source)
     name = checkpoint.detector(requested)
-    detector = built(DETECTORS[name].build, checkpoint.model_args, checkpoint)
+    with without_random_weights():
+        detector = built(DETECTORS[name].build, checkpoint.model_args, checkpoint)
     load(detector, checkpoint)
     return name, detector.eval()
 
@@ -85,7 +87,8 @@ def open_ranker(source: Checkpoint | Source, requested: str | None = None) -> tu
     """
     checkpoint = Checkpoint.of(source)
     name = checkpoint.ranker(requested)
-    ranker = built(RANKERS[name].build, checkpoint.model_args, checkpoint)
+    with without_random_weights():
+        ranker = built(RANKERS[name].build, checkpoint.model_args, checkpoint)
     ranker.preprocessing = stored_preprocessing(checkpoint.config)
     load(ranker, checkpoint)
     return name, ranker.eval()

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.images import decode
@@ -41,19 +39,18 @@ class DetectorValidator:
         """Returns the detections of every n-th image, from the rank-th on; errors have none."""
         device = "cuda" if self.accelerated else "cpu"
         original, found = parse_canvas("original"), []
-        with torch.random.fork_rng(devices=[]):  # the predictor's copy is built with random weights
-            predictor = Predictor(detector, device)
-            for sample in self.samples[rank::processes]:
-                try:
-                    image = decode(self.read(sample.path))
-                    candidates = predictor.candidates(image, original)
-                # No image, or outputs that are not finite: no detections here, and the other processes go on.
-                except (OSError, ValueError) as error:
-                    found.append(Detections(sample.image_id, 0, 0, error=str(error)))
-                    continue
-                kept = detections(candidates, max_detections=None)
-                height, width = image.shape[:2]
-                found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
+        predictor = Predictor(detector, device)
+        for sample in self.samples[rank::processes]:
+            try:
+                image = decode(self.read(sample.path))
+                candidates = predictor.candidates(image, original)
+            # No image, or outputs that are not finite: no detections here, and the other processes go on.
+            except (OSError, ValueError) as error:
+                found.append(Detections(sample.image_id, 0, 0, error=str(error)))
+                continue
+            kept = detections(candidates, max_detections=None)
+            height, width = image.shape[:2]
+            found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
         return found
 
     def metrics(self, shares: Sequence[list[Detections]]) -> dict[str, float]:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,18 @@ def test_an_overlap_equal_to_the_threshold_survives() -> None:
     scores = torch.tensor([0.9, 0.8])
     assert nms(boxes, scores, 0.4).tolist() == [0, 1]
     assert nms(boxes, scores, 0.399).tolist() == [0]
+
+
+def test_a_new_process_suppresses_without_torchs_compiler() -> None:
+    code = """if True:
+        import sys, torch
+        from pipeline.boxes.suppression import nms
+        boxes = torch.tensor([[0.0, 0, 6, 0], [3, 0, 9, 0], [20, 0, 26, 0]])
+        print(nms(boxes, torch.tensor([0.7, 0.8, 0.9]), 0.399).tolist())
+        print([name for name in ("torchvision", "torch._dynamo") if name in sys.modules])
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines() == ["[2, 1]", "[]"]
 
 
 def test_the_convention_matters() -> None:

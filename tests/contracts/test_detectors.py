@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +16,6 @@ from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.weights import open_detector, save_bytes
-from tests.models.blank import blank_weights
 from tests.models.weight_rule import tensor
 
 # Depth changes nothing that is asked for here but the time it takes; the two paper entries differ in it alone, so that
@@ -41,6 +43,26 @@ def _one_thread() -> None:
 def named(request: pytest.FixtureRequest) -> tuple[str, Detector]:
     torch.manual_seed(0)
     return request.param, _awake(DETECTORS[request.param].build(**SHALLOW.get(request.param, {})))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a detector answers to images that several tests ask about."""
+
+    pair: Tensor  # two images of 40 x 56
+    together: Raw
+    second: Raw  # of the second image alone
+    wide: Tensor  # one image, whose sides are 2^n + 1
+    of_wide: Raw
+
+
+@pytest.fixture(scope="module")
+def seen(named: tuple[str, Detector]) -> Seen:
+    """Every pass of a large network takes a fifth of a second, however small the image."""
+    detector = named[1]
+    pair, wide = _noise(detector, 40, 56, batch=2), _noise(detector, 17, 257)
+    with torch.inference_mode():
+        return Seen(pair, detector(pair), detector(pair[1:]), wide, detector(wide))
 
 
 def _awake(detector: Detector) -> Detector:
@@ -78,38 +100,36 @@ def test_one_row_per_anchor_whatever_the_size(named: tuple[str, Detector], heigh
     assert landmarks is None or landmarks.shape == (2, len(anchors), 5, 2)
 
 
-def test_images_of_a_batch_do_not_touch_each_other(named: tuple[str, Detector]) -> None:
-    detector = named[1]
-    images = _noise(detector, 40, 56, batch=3)
-    with torch.inference_mode():
-        together, alone = detector(images).logits[1], detector(images[1:2]).logits[0]
-    assert torch.allclose(together, alone, atol=1e-4)
+def test_images_of_a_batch_do_not_touch_each_other(seen: Seen) -> None:
+    assert torch.allclose(seen.together.logits[1], seen.second.logits[0], atol=1e-4)
 
 
 def test_zero_deltas_decode_to_the_anchors(named: tuple[str, Detector]) -> None:
     detector = named[1]
-    with torch.inference_mode():
-        raw = detector(torch.zeros(1, 3, 64, 96))
-        anchors = detector.anchors(64, 96)
-    boxes = detector.coder.decode(torch.zeros_like(raw.boxes[0]), anchors)
+    anchors = detector.anchors(64, 96)
+    boxes = detector.coder.decode(torch.zeros(len(anchors), 4), anchors)
     # A network taught inclusive corners means a box half a pixel to the right of and below what it says.
     shift = 0.5 if detector.coder.pixel_inclusive else 0.0
     assert torch.allclose(boxes, detector.grid.corners(64, 96) + shift)
 
 
 def test_boxes_come_back_in_the_original_frame(named: tuple[str, Detector]) -> None:
-    detector = copy.deepcopy(named[1])
+    detector = named[1]
+    boxes = {key: value for key, value in detector.named_parameters() if "kinds.0." in key}
+    before = {key: value.detach().clone() for key, value in boxes.items()}
     with torch.no_grad():
-        for name, parameter in detector.named_parameters():
-            if "kinds.0." in name:  # boxes: every box is then its anchor, 3 times smaller than on the canvas
-                parameter.zero_()
-    image = np.random.default_rng(0).integers(0, 256, (31, 47, 3), dtype=np.uint8)
-    found = Predictor(detector, max_candidates=20).candidates(image, Canvas(141))
+        for parameter in boxes.values():  # every box is then its anchor, 3 times smaller than on the canvas
+            parameter.zero_()
+        predictor = Predictor(detector, max_candidates=20)
+        for key, parameter in boxes.items():
+            parameter.copy_(before[key])
+    image = np.random.default_rng(0).integers(0, 256, (21, 31, 3), dtype=np.uint8)
+    found = predictor.candidates(image, Canvas(93))
     assert len(found) == 20
     assert (np.diff(found.scores) <= 0).all()
     assert found.boxes.dtype == found.scores.dtype == np.float32
     shift = 0.5 if detector.coder.pixel_inclusive else 0.0
-    canvas = (detector.grid.corners(93, 141).numpy() + shift) / 3
+    canvas = (detector.grid.corners(63, 93).numpy() + shift) / 3
     nearest = np.abs(found.boxes[:, None] - canvas[None]).max(2).min(1)
     assert (nearest < 1e-3).all()
 
@@ -121,14 +141,12 @@ def test_halo_is_whole_cells_and_memory_is_measured(named: tuple[str, Detector])
     assert list(detector.strides) == sorted(detector.strides)
 
 
-def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector]) -> None:
+def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector], seen: Seen) -> None:
     name, detector = named
-    images = _noise(detector, 33, 40)
+    images, expected = seen.pair[1:], seen.second.logits
     with torch.inference_mode():
-        expected = detector(images).logits
         assert torch.equal(pickle.loads(pickle.dumps(detector))(images).logits, expected)
-        with blank_weights():  # all values come from the file
-            found, loaded = open_detector(save_bytes(name, detector, {"model_args": SHALLOW.get(name, {})}))
+        found, loaded = open_detector(save_bytes(name, detector, {"model_args": SHALLOW.get(name, {})}))
         assert found == name
         assert torch.equal(loaded(images).logits, expected)
 
@@ -143,11 +161,10 @@ def test_an_empty_image_is_no_trouble(named: tuple[str, Detector]) -> None:
     assert torch.isfinite(boxes).all()
 
 
-def test_half_precision_answers_like_single(named: tuple[str, Detector]) -> None:
-    images = _noise(named[1], 40, 56)
-    half = copy.deepcopy(named[1]).bfloat16()
+def test_half_precision_answers_like_single(named: tuple[str, Detector], seen: Seen) -> None:
+    one, half = seen.second, copy.deepcopy(named[1]).bfloat16()
     with torch.inference_mode():
-        one, other = named[1](images), half(images.bfloat16())
+        other = half(seen.pair[1:].bfloat16())
         boxes, _ = half.decode(other, half.anchors(40, 56))
     assert other.logits.dtype == torch.bfloat16
     assert boxes.dtype == torch.float32
@@ -157,34 +174,42 @@ def test_half_precision_answers_like_single(named: tuple[str, Detector]) -> None
     assert torch.corrcoef(both)[0, 1] > 0.7
 
 
-def test_a_transposed_image_gives_a_transposed_answer(named: tuple[str, Detector]) -> None:
+@contextmanager
+def _kernels(detector: Detector, change: Callable[[Tensor], Tensor]) -> Iterator[Detector]:
+    """Gives the detector other kernels for a while."""
+    own = {part: part.weight for part in detector.modules() if isinstance(part, torch.nn.Conv2d)}
+    for part, weight in own.items():
+        part.weight = torch.nn.Parameter(change(weight.detach()).contiguous())
+    try:
+        yield detector
+    finally:
+        for part, weight in own.items():
+            part.weight = weight
+
+
+def test_a_transposed_image_gives_a_transposed_answer(named: tuple[str, Detector], seen: Seen) -> None:
     """Rows and columns are treated alike: exact for any network whose kernels are transposed too."""
-    detector, images = named[1], _noise(named[1], 40, 150)
-    turned = copy.deepcopy(detector)
-    for module in turned.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.weight = torch.nn.Parameter(module.weight.detach().transpose(2, 3).contiguous())
-    with torch.inference_mode():
-        one, other = detector(images), turned(images.transpose(2, 3).contiguous())
-    for level, theirs in zip(_maps(detector, one, 40, 150), _maps(detector, other, 150, 40), strict=True):
+    detector, (height, width) = named[1], seen.wide.shape[2:]
+    with torch.inference_mode(), _kernels(detector, lambda weight: weight.transpose(2, 3)) as turned:
+        other = turned(seen.wide.transpose(2, 3).contiguous())
+    maps = _maps(detector, seen.of_wide, height, width), _maps(detector, other, width, height)
+    for level, theirs in zip(*maps, strict=True):
         # The last layer's kernels are turned like the others, so that what it says of x is still said of x.
         back = theirs.transpose(1, 2)
         assert torch.allclose(level, back, rtol=1e-3, atol=1e-3 * float(level.std()) + 1e-5)
 
 
-def test_a_mirrored_image_gives_a_mirrored_answer_on_the_coarsest_level(named: tuple[str, Detector]) -> None:
+def test_a_mirrored_image_gives_a_mirrored_answer_on_the_coarsest_level(
+    named: tuple[str, Detector], seen: Seen
+) -> None:
     """With mirrored kernels, on sides of 2^n + 1 where strides meet both borders alike; finer levels are resampled."""
     name, detector = named
     if name.startswith("hrnet"):
         pytest.skip("HRNet's branches exchange resampled maps")
-    images = _noise(detector, 33, 257)
-    mirrored = copy.deepcopy(detector)
-    for module in mirrored.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.weight = torch.nn.Parameter(module.weight.detach().flip(3).contiguous())
-    with torch.inference_mode():
-        one = _maps(detector, detector(images), 33, 257)[-1]
-        other = _maps(detector, mirrored(images.flip(3)), 33, 257)[-1].flip(2)
+    height, width = seen.wide.shape[2:]
+    with torch.inference_mode(), _kernels(detector, lambda weight: weight.flip(3)) as mirrored:
+        other = _maps(detector, mirrored(seen.wide.flip(3)), height, width)[-1].flip(2)
+    one = _maps(detector, seen.of_wide, height, width)[-1]
     assert torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.std()) + 1e-5)
 
 

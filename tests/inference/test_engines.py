@@ -1,5 +1,6 @@
 """Engines: every one gives what torch gives, at every size, and refuses in one line what it cannot do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ RULE, CPU = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
 
 def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
     torch.manual_seed(0)
-    detector = settled(DETECTORS.find(name).build())
+    detector = settled(DETECTORS.find(name).build(), side=256)
     return Predictor(detector), Predictor(detector, **how)  # type: ignore[arg-type]
 
 
@@ -62,7 +63,17 @@ def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, n
         assert np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max() < 1e-4 * scale
 
 
+@pytest.fixture
+def known_vectors() -> Iterator[None]:
+    """Takes the processor's word for which vectors there are: to try what a compiler makes of each takes 7 s."""
+    import torch._inductor.config as compiler
+
+    with compiler.patch({"cpp.vec_isa_ok": True}):
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_vectors")
 def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
     layers = two_layers()
     plain, fast = (open_engine(name, layers, RULE, CPU, torch.float32) for name in ("torch", "compiled"))
@@ -73,6 +84,7 @@ def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_vectors")
 def test_what_torch_compiles_keeps_images_of_a_padded_canvas_to_themselves() -> None:
     """As on a GPU: one compilation for all batches of a canvas, and no way back to uncompiled torch."""
     layers = two_layers()

@@ -19,17 +19,22 @@ def detector() -> Detector:
     return lively_detector()
 
 
+@pytest.fixture(scope="module")
+def exported(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("onnx") / "detector.onnx"
+    export_onnx(detector, file, checked=[])
+    return file
+
+
 @pytest.mark.parametrize(("batch", "height", "width"), [(1, 1, 1), (3, 31, 65), (2, 640, 97), (1, 1030, 1040)])
 def test_any_batch_and_size_gives_torchs_answers(
-    detector: Detector, tmp_path: Path, batch: int, height: int, width: int
+    detector: Detector, exported: Path, batch: int, height: int, width: int
 ) -> None:
     """The last one is of a size at which torch goes block by block."""
-    file = tmp_path / "detector.onnx"
-    export_onnx(detector, file, checked=[])
     images = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1)) * 60
     with torch.inference_mode():
         raw = detector(images)
-    found = run_onnx(file, images.numpy())
+    found = run_onnx(exported, images.numpy())
     for ours, theirs in zip((raw.boxes, raw.logits, raw.landmarks), found, strict=True):
         np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-5)
         assert theirs.shape == ours.shape

@@ -107,6 +107,11 @@ class TestPrepared:
 
 
 class TestTraining:
+    @pytest.fixture(autouse=True)
+    def _one_core(self, monkeypatch):
+        """Where the tests beside this one hold the second core, two threads that wait for each other take 25 times as long."""
+        monkeypatch.setattr("jobs.benchmarks.training.cores", lambda: 1)
+
     def course(self, folder: Path) -> Course:
         recipe = DetectorRecipe(steps=8, batch=2, crop=64, warmup=1, assigner="ali_ams")
         graph = Graph(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.fuse import for_inference
 from pipeline.models.heads import JointHeads
+from tests.models.test_network_copy import Odd
 
 CASES = [
     ("retinaface_mobilenet", {}),
@@ -42,3 +43,15 @@ def test_same_answers_fewer_layers(name: str, model_args: dict[str, object]) -> 
     assert any(isinstance(module, JointHeads) for module in fast.modules())
     assert not any(parameter.requires_grad for parameter in fast.parameters())
     assert all(torch.equal(before[name], value) for name, value in detector.state_dict().items())
+
+
+def test_the_copy_of_odd_modules_shares_nothing() -> None:
+    torch.manual_seed(0)
+    network, images = Odd().eval(), torch.randn(1, 3, 5, 5)
+    fast = for_inference(network)
+    assert torch.allclose(fast(images), network(images), atol=1e-6)
+    assert fast.again is fast.first and fast.listed[0] is fast.shared and fast.shared is not network.shared
+    assert fast.tied.weight is fast.shared.weight
+    assert network.shared.weight.requires_grad
+    theirs = {value.data_ptr() for value in (*network.parameters(), *network.buffers())}
+    assert theirs.isdisjoint(value.data_ptr() for value in (*fast.parameters(), *fast.buffers()))

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.init import FOCAL_PRIOR_BIAS
+from pipeline.models.init import FOCAL_PRIOR_BIAS, without_random_weights
+from pipeline.models.weights import open_detector, save_bytes
 
 
 def test_first_weights_are_those_of_the_paper() -> None:
@@ -24,3 +25,22 @@ def test_first_weights_are_those_of_the_paper() -> None:
         assert detector.eval().scores(detector(torch.zeros(1, 3, 32, 32)).logits).mean().item() == pytest.approx(
             0.01, abs=1e-3
         )
+
+
+def test_weights_that_a_file_replaces_are_not_drawn() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    with without_random_weights():
+        made = DETECTORS["mogface_mobilenet"].build()
+        convolutions = [part for part in made.modules() if isinstance(part, torch.nn.Conv2d)]
+        for each in convolutions:  # what a network is made of is drawn there, and nothing else is left out
+            assert torch.nn.init.normal_(each.weight.detach().fill_(7)).eq(7).all()
+            assert torch.nn.init.kaiming_uniform_(each.weight.detach()).eq(7).all()
+        assert torch.equal(made.state_dict()["backbone.stages.0.0.norm.weight"], torch.ones(8))
+    assert torch.equal(torch.get_rng_state(), before)
+    drawn = DETECTORS["mogface_mobilenet"].build()
+    assert not torch.equal(torch.get_rng_state(), before)
+    state = torch.get_rng_state()
+    _, opened = open_detector(save_bytes("mogface_mobilenet", drawn))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, opened.state_dict()[name]) for name, value in drawn.state_dict().items())

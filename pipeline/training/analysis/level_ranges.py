@@ -16,7 +16,7 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE
+from pipeline.training.assigners.assignment import FACE, candidate_indices
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import best_of_group
@@ -134,7 +134,10 @@ def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> t
     """Returns int64 [N, L] twice: FACE anchors per level, and 1 where the level holds the best overlap."""
     ends = torch.tensor(anchors.level_ends)
     faces = FaceBatch(boxes_N4[:, None], torch.ones(len(boxes_N4), 1, dtype=torch.bool))
-    face, anchor = torch.nonzero(assigner(anchors, faces).label == FACE, as_tuple=True)
+    assigned = assigner(anchors, faces)
+    index = torch.unique(candidate_indices(assigned))
+    index = index[assigned.label.view(-1)[index] == FACE]
+    face, anchor = index // len(anchors), index % len(anchors)
     given = torch.zeros(len(boxes_N4), len(ends), dtype=torch.int64)
     given.index_put_((face, torch.bucketize(anchor, ends, right=True)), torch.ones_like(face), accumulate=True)
     pairs = overlapping(anchors, faces.rows(), 1.0, best_too=True)

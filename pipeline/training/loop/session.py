@@ -7,7 +7,6 @@ or times.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shards import peak_memory_mb
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_group import Prefetch, in_threads
+from pipeline.models.network_copy import copy_network
 from pipeline.training.data.sampler import BatchSampler, Loaded
 from pipeline.training.loop.checkpoints import Checkpoints
 from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
@@ -266,7 +266,7 @@ class _Session:
 
     def _evaluated_model(self) -> Any:
         """Returns a copy of the model as it would be saved now, in evaluation mode."""
-        model = copy.deepcopy(self.model)
+        model = copy_network(self.model)
         if self.trainer.ema is not None:
             self.trainer.ema.copy_to(model)
         return model.to(memory_format=torch.contiguous_format).eval()

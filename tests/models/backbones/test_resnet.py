@@ -6,6 +6,7 @@ from torchvision.models import resnet50
 
 from pipeline.models.backbones.resnet import _HALOS, ResNet
 from pipeline.models.chunked_inference import in_blocks
+from pipeline.models.init import without_random_weights
 from tests.models.reach import columns_seen, only_positive_weights
 
 
@@ -55,10 +56,12 @@ def test_other_layers_and_wrong_ones() -> None:
 
 @pytest.mark.parametrize(("depth", "reach"), [(50, 213), (101, 485), ("152-short", 693), (152, 725)])
 def test_no_pixel_beyond_the_reach_is_seen(depth: int | str, reach: int) -> None:
-    body = ResNet(depth, layers=(4,)).eval().double()
+    with without_random_weights():
+        body = ResNet(depth, layers=(4,)).eval().double()
     only_positive_weights(body)
-    images = torch.ones(1, 3, 1, 1536, dtype=torch.float64, requires_grad=True)
-    assert 24 * 32 - columns_seen(body(images)[0][0, :, 0, 24].sum(), images)[0] == reach == body.reach
+    cell = reach // 32 + 1  # the first that has so many pixels on its left
+    images = torch.ones(1, 3, 1, 32 * (cell + 1), dtype=torch.float64, requires_grad=True)
+    assert 32 * cell - columns_seen(body(images)[0][0, :, 0, cell].sum(), images)[0] == reach == body.reach
 
 
 def test_pretrained_weights_out_of_reach_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

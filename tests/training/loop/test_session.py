@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,7 @@ def test_a_training_is_run_and_its_detector_opened(tmp_path: Path, capsys: pytes
 SIDE = 64
 SQUARES = InMemory(bright_squares(side=SIDE))
 RECIPE = DetectorRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
+NEVER = 1e9  # seconds between two checkpoints: only the last step is saved
 RUNS_AWAY = {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 100, "warmup_start": 1e-3, "clip_norm": None}
 
 
@@ -102,16 +104,36 @@ def losses(one: Training) -> list[float]:
     return [entry["loss"]["total"] for entry in log(one) if "loss" in entry]
 
 
-def test_two_runs_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
-    runs = [training(tmp_path / name) for name in ("a", "b")]
-    assert trained(runs[0]) == trained(runs[1])
-    assert log(runs[0]) == log(runs[1])
-    assert trained(training(tmp_path / "c", replace(RECIPE, seed=1))) != trained(runs[0])
+@dataclass(frozen=True)
+class Whole:
+    """What a training leaves that nothing has stopped, and that has saved nothing on its way."""
+
+    training: Training
+    final: bytes
+    log: list[dict[str, Any]]
+    printed: list[str]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The recipe, trained once for all tests that compare with it."""
+    one, printed = training(tmp_path_factory.mktemp("whole"), checkpoint_seconds=NEVER), list[str]()
+    run(one, log=printed.append)
+    return Whole(one, one.store.read(f"work/{FINAL}"), log(one), printed)
+
+
+def test_two_runs_give_the_same_bytes_and_another_seed_does_not(whole: Whole, tmp_path: Path) -> None:
+    again = training(tmp_path / "again")
+    assert trained(again) == whole.final
+    assert log(again) == whole.log
+    another = training(tmp_path / "another", replace(RECIPE, seed=1), checkpoint_seconds=NEVER)
+    weights, others = Checkpoint(whole.final).tensors, Checkpoint(trained(another)).tensors
+    assert not any(torch.equal(weights[name], others[name]) for name in weights if name.endswith("conv.weight"))
 
 
 def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     recipe = replace(RECIPE, ema_decay=0.9)
-    one = training(tmp_path, recipe)
+    one = training(tmp_path, recipe, checkpoint_seconds=NEVER)
     _, came_out = open_detector(trained(one))
     detector = one.task.build()
     history = train(detector, normalised(one.batches, detector.normalisation), recipe)
@@ -123,11 +145,9 @@ def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     assert config["model_args"] == {}
 
 
-def test_the_log_has_every_step(tmp_path: Path) -> None:
-    lines: list[str] = []
-    one = training(tmp_path)
-    run(one, log=lines.append)
-    entries = MetricsLog(one.store, one.folder, 10**9).entries()
+def test_the_log_has_every_step(whole: Whole) -> None:
+    lines = whole.printed
+    entries = MetricsLog(whole.training.store, whole.training.folder, 10**9).entries()
     assert [entry["step"] for entry in entries] == list(range(1, 9))
     assert len(lines) == 8 and lines[3].startswith(f"step 4/8 loss {entries[3]['loss']['total']:.3f} ")
     for entry in entries:
@@ -138,11 +158,10 @@ def test_the_log_has_every_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("eval_every", [0, 3])
-@pytest.mark.parametrize("checkpoint_seconds", [1e-9, 1e9])
-def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int, checkpoint_seconds: float) -> None:
+def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int) -> None:
     """What a GPU does, which has the next step begun before the one before is read, on the CPU."""
     recipe, source = replace(RECIPE, eval_every=eval_every, ema_decay=0.9), Spoiled(SQUARES.examples, broken=(5,))
-    at_once, later = (
+    at_once, later, saved = (
         training(
             tmp_path / name,
             recipe,
@@ -151,24 +170,29 @@ def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int, chec
             overlapped=overlapped,
             checkpoint_seconds=checkpoint_seconds,
         )
-        for name, overlapped in (("at once", False), ("later", True))
+        for name, overlapped, checkpoint_seconds in (
+            ("at once", False, NEVER),
+            ("later", True, NEVER),
+            ("later and saved", True, 1e-9),
+        )
     )
-    assert trained(later) == trained(at_once)
-    assert log(later) == log(at_once)
-    assert [entry["bad_images"] for entry in log(later) if "loss" in entry][-1] == 1
-    assert later.store.read(f"work/{BEST}") == at_once.store.read(f"work/{BEST}")
+    expected = trained(at_once)
+    for each in (later, saved):
+        assert trained(each) == expected
+        assert log(each) == log(at_once)
+        assert [entry["bad_images"] for entry in log(each) if "loss" in entry][-1] == 1
+        assert each.store.read(f"work/{BEST}") == at_once.store.read(f"work/{BEST}")
 
 
-def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    whole, one = training(tmp_path / "whole", overlapped=True), training(tmp_path / "stopped", overlapped=True)
-    expected = trained(whole)
+def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(whole: Whole, tmp_path: Path) -> None:
+    one = training(tmp_path, overlapped=True)
     for step in (3, 6):
         with pytest.raises(Killed):
             trained(one, until(step))
         # A batch is asked for a step ahead, and that it is time to keep a step is read with it.
-        assert log(one) == log(whole)[: len(log(one))] and len(log(one)) in (step - 2, step - 1)
-    assert trained(one) == expected
-    assert log(one) == log(whole)
+        assert log(one) == whole.log[: len(log(one))] and len(log(one)) in (step - 2, step - 1)
+    assert trained(one) == whole.final
+    assert log(one) == whole.log
 
 
 @pytest.mark.parametrize(
@@ -176,7 +200,7 @@ def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(tmp_path: Pat
 )
 def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, change: dict[str, Any]) -> None:
     recipe = replace(RECIPE, eval_every=3, select="best", **change)
-    whole = training(tmp_path / "whole", recipe, validator=Witness())
+    whole = training(tmp_path / "whole", recipe, validator=Witness(), checkpoint_seconds=NEVER)
     expected = trained(whole)
     one = training(tmp_path / "stopped", recipe, validator=Witness())
     for step in sorted(random.Random(str(change)).sample(range(1, 8), 3)):
@@ -191,12 +215,20 @@ def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, change: di
     assert log(one) == log(whole)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "a bit flipped", "empty", "both"])
-def test_a_damaged_newest_checkpoint_costs_a_step_and_nothing_else(tmp_path: Path, damage: str) -> None:
-    whole, one = training(tmp_path / "whole"), training(tmp_path / "stopped")
-    expected = trained(whole)
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that has been killed before its seventh step, to be copied."""
+    folder = tmp_path_factory.mktemp("stopped")
     with pytest.raises(Killed):
-        trained(one, until(6))
+        trained(training(folder), until(6))
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["cut off", "a bit flipped", "empty", "both"])
+def test_a_damaged_newest_checkpoint_costs_a_step_and_nothing_else(
+    whole: Whole, stopped: Path, tmp_path: Path, damage: str
+) -> None:
+    one = training(shutil.copytree(stopped, tmp_path / "stopped"))
     files = sorted((tmp_path / "stopped/work").glob("step-*.pt"))
     assert [file.name for file in files] == ["step-0000000005.pt", "step-0000000006.pt"]
     for file in files if damage == "both" else files[1:]:
@@ -209,18 +241,18 @@ def test_a_damaged_newest_checkpoint_costs_a_step_and_nothing_else(tmp_path: Pat
         asked.extend(numbers)
         return in_threads(make, numbers)
 
-    assert trained(one, noted) == expected
+    assert trained(one, noted) == whole.final
     assert asked == list(range(0 if damage == "both" else 5, 8))
-    assert log(one) == log(whole)
+    assert log(one) == whole.log
 
 
-def test_without_a_checkpoint_in_time_it_begins_again(tmp_path: Path) -> None:
-    whole, one = training(tmp_path / "whole"), training(tmp_path / "stopped", checkpoint_seconds=1e9)
+def test_without_a_checkpoint_in_time_it_begins_again(whole: Whole, tmp_path: Path) -> None:
+    one = training(tmp_path, checkpoint_seconds=NEVER)
     with pytest.raises(Killed):
         trained(one, until(5))
     assert log(one) == [] and Checkpoints(one.store, one.folder).steps() == []
-    assert trained(one) == trained(whole)
-    assert log(one) == log(whole)
+    assert trained(one) == whole.final
+    assert log(one) == whole.log
     assert Checkpoints(one.store, one.folder).steps() == [8]
 
 
@@ -232,18 +264,18 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_it_starts_from_given_weights(tmp_path: Path) -> None:
-    start = trained(training(tmp_path / "start"))
+def test_it_starts_from_given_weights(whole: Whole, tmp_path: Path) -> None:
     still = replace(RECIPE, steps=1, learning_rate=1e-12, norms="frozen")
-    went_on = trained(training(tmp_path / "on", still, weights=start))
-    before, after = Checkpoint(start).tensors, Checkpoint(went_on).tensors
+    went_on = trained(training(tmp_path, still, weights=whole.final))
+    before, after = Checkpoint(whole.final).tensors, Checkpoint(went_on).tensors
     assert all(torch.allclose(before[name], after[name], atol=1e-9) for name in before)
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_evaluations_come_at_their_steps_and_the_best_or_last_weights_are_saved(tmp_path: Path, keep: Any) -> None:
     validator = Witness()
-    one = training(tmp_path, replace(RECIPE, steps=11, eval_every=2, select=keep, ema_decay=0.5), validator=validator)
+    recipe = replace(RECIPE, steps=11, eval_every=2, select=keep, ema_decay=0.5)
+    one = training(tmp_path, recipe, validator=validator, checkpoint_seconds=NEVER)
     weights = Checkpoint(trained(one)).tensors
     evaluated = [entry for entry in log(one) if "ap" in entry]
     assert [entry["step"] for entry in evaluated] == [2, 4, 6, 8, 10, 11]
@@ -277,8 +309,10 @@ def test_without_eval_every_only_the_end_is_evaluated(tmp_path: Path) -> None:
 
 
 def test_evaluation_changes_nothing_of_the_training(tmp_path: Path) -> None:
-    evaluated = training(tmp_path / "a", replace(RECIPE, steps=4, eval_every=1), validator=Witness())
-    plain = training(tmp_path / "b", replace(RECIPE, steps=4))
+    evaluated, plain = (
+        training(tmp_path / f"{every}", replace(RECIPE, steps=4, eval_every=every), checkpoint_seconds=NEVER, **change)
+        for every, change in ((1, {"validator": Witness()}), (0, {}))
+    )
     a, b = Checkpoint(trained(evaluated)).tensors, Checkpoint(trained(plain)).tensors
     assert all(torch.equal(a[name], b[name]) for name in a)
 
@@ -323,7 +357,7 @@ def test_too_many_unreadable_images_stop_it_by_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"3 of 8 images cannot be read, allowed are 2: ") as stopped:
         trained(one)
     assert all(f"square {index}: cut: off" in str(stopped.value) for index in (1, 5, 6))
-    trained(training(tmp_path / "more", source=source, bad_share=0.4))
+    trained(training(tmp_path / "more", source=source, bad_share=0.4, checkpoint_seconds=NEVER))
 
 
 # Not Adam: a shift of all scores is in no pair, and Adam makes whole steps of the rounding in its gradient.
@@ -337,10 +371,10 @@ def ranker_training(folder: Path) -> Training:
     batches = BatchSampler(
         RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.num_candidates)), RANKED.batch, 0, RANKED.sides
     )
-    return Training(RankerTask("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=1e9)
+    return Training(RankerTask("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=NEVER)
 
 
-FROZEN = replace(RECIPE, steps=20, batch=8, norms="frozen", learning_rate=2e-3)
+FROZEN = replace(RECIPE, steps=12, batch=8, norms="frozen", learning_rate=1e-3)
 
 
 def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
@@ -352,10 +386,10 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
             run(one, log=quiet)
         return str(stopped.value)
 
-    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=1e9), log=quiet)
+    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=NEVER), log=quiet)
     run(training(folder / "later", FROZEN, weights=start, overlapped=True), log=quiet)
     with pytest.raises(Killed):
-        run(training(folder / "moved", FROZEN, weights=start), until(9), log=quiet)
+        run(training(folder / "moved", FROZEN, weights=start), until(5), log=quiet)
     run(ranker_training(folder / "ranker"), log=quiet)
     recipe = replace(RECIPE, steps=3, eval_every=1, ema_decay=0.5)
     run(training(folder / "evaluated", recipe, validator=Witness()), log=quiet)
@@ -370,10 +404,10 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_two_processes(tmp_path: Path) -> None:
+def test_two_processes(whole: Whole, tmp_path: Path) -> None:
     """All that differs between one process and two, in one pair of them, since starting takes seconds."""
-    start = trained(training(tmp_path / "start"))
-    alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=1e9)
+    start = whole.final
+    alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=NEVER)
     came_out = Checkpoint(trained(alone)).tensors
     with pytest.raises(Killed):
         trained(training(tmp_path / "apart 0"), until(2))
@@ -417,7 +451,7 @@ def test_two_processes(tmp_path: Path) -> None:
     # Started by two, finished by one.
     moved = training(tmp_path / "moved", FROZEN, weights=start)
     newest = Checkpoints(moved.store, moved.folder).newest()
-    assert newest is not None and newest[0] == 9
+    assert newest is not None and newest[0] == 5
     trained(moved)
     np.testing.assert_allclose(losses(moved), losses(alone), rtol=1e-5)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from tests.training.plain_loop import normalised, train
 from tests.training.small_mogface import small_mogface
 
 RECIPE = DetectorRecipe(steps=20, batch=4, warmup=2, learning_rate=4e-3)
-POOL = bright_squares()
+POOL = bright_squares(side=64)
 NORMAL = Normalisation((104.0, 117.0, 123.0))
 
 
@@ -204,6 +205,7 @@ def test_half_precision_and_parts_learn_alike(change: dict[str, Any]) -> None:
     assert not np.array_equal(plain.losses["total"], other.losses["total"])
 
 
+@cache
 def _two_steps(backend: str | None) -> list[Step]:
     detector = small_mogface(seed=0).train()
     network = None if backend is None else torch.compile(detector, backend=backend)

@@ -14,6 +14,7 @@ from torch import Tensor
 from pipeline.boxes.iou import iou_pairs
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
+from pipeline.models.init import without_random_weights
 from pipeline.models.published_names import MOGFACE, rename
 from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS
@@ -69,7 +70,8 @@ def faces_of(boxes: Tensor, marked: bool = False) -> Faces:
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_training_step_equals_the_released_code(shared: Path, net: str, mode: str) -> None:
     z = np.load(shared / f"reference/mogface/train_step_{net}.npz")
-    detector = DETECTORS[f"mogface_{net}"].build()
+    with without_random_weights():
+        detector = DETECTORS[f"mogface_{net}"].build()
     assert load(detector, checkpoint(shared, net)).complete
     detector = detector.double().train(mode == "train")
     detector.all_heads = True
@@ -154,7 +156,7 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
 @pytest.fixture(scope="module")
 def known() -> dict[str, Detector]:
     """Detectors whose anchors and coder are wanted, not their weights."""
-    with torch.device("meta"):
+    with torch.device("meta"), without_random_weights():
         return {name: DETECTORS[name].build() for name in ("mogface", "hambox_resnet50", "retinaface_mobilenet")}
 
 
@@ -280,7 +282,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
 
 
 def test_the_progressive_classifier_learns_where_the_network_uses_it() -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), without_random_weights():
         detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
     objective = OBJECTIVES.find(detector.spec.objective)(detector, DetectorRecipe())
     assert isinstance(objective, SigmoidObjective)
