@@ -32,6 +32,7 @@ _TOGETHER = {
     "tests/stages/test_wider_val.py": "cluster",
     "tests/cluster/test_train.py": "cluster",
     "tests/cluster/test_stopping.py": "stranger",
+    "tests/cluster/test_ray_metrics.py": "metrics",
     "tests/jobs/test_ray_job.py": "head",
     "tests/test_readme.py": "readme",
     "tests/test_five_minutes.py": "wheel",

@@ -81,7 +81,7 @@ def test_a_run_publishes_boxes_bytes_and_the_seconds_of_each_piece(tmp_path):
         while not all(found.get((f"ray_wider8k_{name}", "")) for name in ("boxes_total", "progress_ratio")):
             assert time.monotonic() < limit
             assert run.poll() is None
-            time.sleep(1)
+            time.sleep(0.25)
             with urllib.request.urlopen(address, timeout=10) as answer:
                 families = list(text_string_to_metric_families(answer.read().decode()))
             for sample in (sample for family in families for sample in family.samples):
