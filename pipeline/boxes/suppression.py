@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -71,8 +75,6 @@ def nms(
     Returns:
         int64 [kept], indices into the arguments, on their device.
     """
-    from torchvision.ops import nms as plain_nms
-
     # float64 because torchvision compares with a double threshold: in float32 an overlap of exactly 2/5 would round
     # to more than 0.4 and be dropped.
     corners = boxes_N4.double()
@@ -82,5 +84,24 @@ def nms(
     if iou_inclusive:
         # "At least t" is "more than the number before t"; on a GPU torchvision compares in float32, too coarse for it.
         corners, scores, iou = corners.cpu(), scores.cpu(), math.nextafter(iou, -math.inf)
-    kept: Tensor = plain_nms(corners, scores, iou)
+    kept = _plain_nms()(corners, scores, iou)
     return kept.to(boxes_N4.device)
+
+
+@cache
+def _plain_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
+    """Returns torchvision's suppression out of its library alone.
+
+    The package itself loads torch's compiler as well, 1.1 s of CPU in every process that only suppresses.
+    """
+    found = find_spec("torchvision")
+    assert found is not None and found.origin is not None
+    libraries = sorted(Path(found.origin).parent.glob("_C*.so"))
+    if not libraries:  # one that is built otherwise
+        from torchvision.ops import nms as of_package
+
+        return of_package  # type: ignore[no-any-return]
+    for library in libraries:
+        torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+    kernel: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
+    return kernel
