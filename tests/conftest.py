@@ -22,7 +22,10 @@ from tests.processes import free_port
 
 _HERE = Path(__file__).resolve().parent
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
+    # Two processes on two cores; read when torch is imported. Where a test takes two threads, they do not spin while the
+    # other process has their core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 # Files whose tests share something that takes long to set up, and by what name; the rest goes to any free process.
@@ -32,6 +35,7 @@ _TOGETHER = {
     "tests/stages/test_wider_val.py": "cluster",
     "tests/cluster/test_train.py": "cluster",
     "tests/cluster/test_stopping.py": "stranger",
+    "tests/cluster/test_ray_metrics.py": "metrics",
     "tests/jobs/test_ray_job.py": "head",
     "tests/test_readme.py": "readme",
     "tests/test_five_minutes.py": "wheel",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,8 +94,9 @@ def _plain_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
     """Returns torchvision's kernel, without its Python, which imports torch's compiler: 1.4 s of every process."""
     found = find_spec("torchvision") if "torchvision" not in sys.modules else None
     if found is not None and found.origin is not None:
-        for library in Path(found.origin).parent.glob("_C*.so"):
-            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+        with suppress(OSError):  # the package says what is wrong with it
+            for library in Path(found.origin).parent.glob("_C*.so"):
+                torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         if hasattr(torch.ops.torchvision, "nms"):
             kernel: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
             return kernel

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
+
+from pipeline.cluster import no_agent
 
 # Of a head's daemons, what one machine does not need: an autoscaler, a dashboard without its pages (both also serve
 # clusters of several machines), and what copies the workers' output, which is shown with --verbose alone. They take 1.4
 # to 2.5 of 10 to 12 s of CPU for a start and the first tasks, and a Python process each.
 UNUSED_DAEMONS = ("start_monitor", "start_api_server", "start_log_monitor")
+REPORT_INTERVAL = "RAY_metrics_report_interval_ms"
+SELDOM = "60000"
+"""Where the figures of a cluster have no reader."""
 
 
 @contextmanager
@@ -50,16 +57,31 @@ def no_wait_once(abandoned: threading.Event) -> Iterator[None]:
 def few_daemons(options: Mapping[str, Any]) -> Iterator[None]:
     """Starts a cluster of this machine without `UNUSED_DAEMONS`; one that is joined, or shows its output, as it is.
 
+    Without a reader of its figures it has no agent either, which would publish them.
+
     Args:
         options: of `ray.init`.
     """
+    from ray._private import services
     from ray._private.node import Node
 
     with ExitStack() as stack:
         if options.get("address") == "local" and not options["log_to_driver"]:
             for name in UNUSED_DAEMONS:
                 stack.enter_context(_replaced(Node, name, lambda *_, **__: None))
+            if os.environ.get(REPORT_INTERVAL) == SELDOM and hasattr(services, _BEGIN):
+                stack.enter_context(_replaced(services, _BEGIN, partial(_begin, getattr(services, _BEGIN))))
         yield
+
+
+_BEGIN = "_build_python_executable_command_memory_profileable"
+
+
+def _begin(plain: Callable[..., list[str]], component: str, *arguments: Any, **options: Any) -> list[str]:
+    """Returns how the command of one of Ray's processes begins; Ray's own script and its options follow."""
+    if component == "dashboard_agent":
+        return [sys.executable, "-I", "-S", str(no_agent.__file__)]
+    return plain(component, *arguments, **options)
 
 
 @contextmanager

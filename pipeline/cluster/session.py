@@ -7,7 +7,9 @@ import os
 from typing import Any
 
 from pipeline.cluster.address import joined
-from pipeline.cluster.start import join, start_local
+from pipeline.cluster.lean_datasets import without_helpers
+from pipeline.cluster.ray_daemons import REPORT_INTERVAL, SELDOM
+from pipeline.cluster.start import ends_with_this_process, join, start_local
 
 # Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
 LOCAL_OBJECT_STORE_BYTES = 500_000_000
@@ -45,6 +47,7 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
             start_local(options | {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}, verbose)
+            without_helpers(ends_with_this_process)
         else:
             join(options, verbose)
     context = ray.data.DataContext.get_current()
@@ -73,7 +76,7 @@ def _set_environment(local: bool, verbose: bool) -> None:
     if local:
         defaults |= {
             # The statistics of a small cluster are of no use and take about 2 % of a core.
-            "RAY_metrics_report_interval_ms": "60000",
+            REPORT_INTERVAL: SELDOM,
             "RAY_task_events_report_interval_ms": "0",
             "RAY_event_stats": "0",
             "RAY_USAGE_STATS_ENABLED": "0",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pipeline.cluster.lean_datasets import without_helpers
 from pipeline.cluster.ray_loader import stream_with
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.stage import Resources
@@ -71,7 +72,7 @@ def _trainer(
     each = {"CPU": resources.reserved_cpus, "GPU": resources.gpus, "memory": resources.memory_gb * 2**30}
     each = {name: amount for name, amount in each.items() if amount or name == "CPU"}
     return _trainer_class(passing)(
-        partial(_process, function, resources.loaders, resources.gpus > 0),
+        partial(_process, function, resources.loaders, resources.gpus > 0, passing),
         # Objects in the host's memory (names, counts, decisions) travel without the GPU, which is busy.
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if resources.gpus else "gloo"),
         scaling_config=ScalingConfig(
@@ -116,8 +117,10 @@ def _trainer_class(passing: bool) -> type[Any]:
     return trainer
 
 
-def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool) -> tuple[str, Any]:
+def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool, passing: bool) -> tuple[str, Any]:
     """Runs in every process of the group."""
+    if loaders and passing:
+        without_helpers(lambda: True)
     if accelerated:
         import torch
         from ray.train.torch import get_device

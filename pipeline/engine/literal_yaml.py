@@ -102,7 +102,7 @@ def resolved(value: Any, annotation: Any) -> Any:
 
 
 class _Composer(Composer):
-    """Takes no key twice, no value within itself, and copies what an alias stands for."""
+    """Takes no key twice, no value within itself, and copies the values of an alias."""
 
     check_event: Any  # of a parser
     peek_event: Any

@@ -23,6 +23,7 @@ from pipeline.engine.storage import Store
 from pipeline.engine.terminal import BottomLines, has_cursor, render, terminal_size
 from pipeline.engine.worker_reports import WorkerReports
 
+SECONDS_BETWEEN_TURNS: Final = 1.0  # of the thread that shows and writes all of it
 SECONDS_BETWEEN_LINES: Final = 10.0  # where the output is a file or a pipe
 SECONDS_BETWEEN_STATES: Final = 2.0  # of the live state; as often as workers write their heartbeats
 SECONDS_BETWEEN_REMOTE_STATES: Final = 5.0  # each is a listing and a request per worker
@@ -169,7 +170,7 @@ class ProgressReporter:
         last_line = last_event = time.monotonic()
         last_state = 0.0
         between = SECONDS_BETWEEN_STATES if self._store.local else SECONDS_BETWEEN_REMOTE_STATES
-        while not self._stop.wait(1.0):
+        while not self._stop.wait(SECONDS_BETWEEN_TURNS):
             now = time.monotonic()
             due = now - last_state >= between
             if not due and not (self._terminal and not self._quiet and self._store.local):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline.boxes.suppression import nms, top_candidates
+from pipeline.boxes.suppression import _plain_nms, nms, top_candidates
 
 
 def slow_nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float, one: float) -> list[int]:
@@ -152,3 +152,14 @@ def test_the_defaults_are_inclusive_pixels_and_an_equal_overlap_survives() -> No
     boxes = torch.tensor([[0.0, 0, 9, 0], [0, 0, 5, 0]])
     assert nms(boxes, torch.tensor([0.9, 0.8]), 0.6).tolist() == [0, 1]
     assert nms(boxes, torch.tensor([0.9, 0.8]), 0.59).tolist() == [0]
+
+
+def test_the_kernel_is_that_of_torchvision() -> None:
+    from torchvision.ops import nms as of_package
+
+    generator = torch.Generator().manual_seed(3)
+    corners = torch.randint(0, 300, (2000, 2), generator=generator).double()
+    boxes = torch.cat([corners, corners + torch.randint(1, 40, (2000, 2), generator=generator)], 1)
+    scores = torch.randint(0, 50, (2000,), generator=generator).double()  # many are equal
+    for iou in (0.0, 0.4, 1.0):
+        assert torch.equal(_plain_nms()(boxes, scores, iou), of_package(boxes, scores, iou))

@@ -1,6 +1,6 @@
 """Runs the config of a `World` on a Ray of its own, or that of RAY_ADDRESS: a driver to be ended from outside.
 
-python -m tests.cluster.squares_job CONFIG [wait=MINUTES] [NODE.FIELD=VALUE ...]
+python -m tests.cluster.squares_job CONFIG [wait=MINUTES] [only=NODE,...] [NODE.FIELD=VALUE ...]
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from tests.engine.squares import STAGES
 
 if __name__ == "__main__":
     waits = [float(each.removeprefix("wait=")) for each in sys.argv[2:] if each.startswith("wait=")]
-    sets = [each for each in sys.argv[2:] if not each.startswith("wait=")]
+    only = [each.removeprefix("only=").split(",") for each in sys.argv[2:] if each.startswith("only=")]
+    sets = [each for each in sys.argv[2:] if not each.startswith(("wait=", "only="))]
     config = load_config(Path(sys.argv[1]), STAGES, sets)
     store = Store(config.store)
     with stoppable("go on as before"), StoreLock(store, "squares job"):
-        options = Options(frozenset(config.graph.order))
+        options = Options(frozenset(only[0] if only else config.graph.order))
         cpus, wait = None if joined() else 2, waits[0] if waits else None
         try:
             outcome = Runner(config.graph, store, options, lambda: RayExecutor(cpus=cpus, wait_minutes=wait)).run()

@@ -66,7 +66,8 @@ class TestOnOneCluster:
         world.store.delete_folder("squares")
         world.store.delete_folder("cubes")
         monkeypatch.setattr("pipeline.cluster.ray_executor.shards_at_once", lambda resources: 3)
-        outcome = world.run("squares.die_on=n005", executor=RayExecutor)
+        both = frozenset({"squares", "cubes"})
+        outcome = world.run("squares.die_on=n005", executor=RayExecutor, selected=both)
         assert not outcome.failed
         (error,) = stored_manifests(world.store, "squares")[0].errors
         assert error == ("n005", "its worker process died 3 times on it")
@@ -97,7 +98,7 @@ class TestOnOneCluster:
         killed: list[int] = []
         thread = threading.Thread(target=kill_a_worker)
         thread.start()
-        outcome = squares(world, "squares.seconds=0.3")
+        outcome = squares(world, "squares.seconds=0.2")
         thread.join()
         assert killed
         assert not outcome.failed
@@ -132,9 +133,11 @@ class TestOnOneCluster:
         assert len({each["host"] for each in ended}) == 2, "the first worker was replaced"
 
     def test_errors_of_workers_arrive_as_their_own_words(self, world):
+        world.run(selected=frozenset({"numbers", "cubes"}))
         outcome = world.run("total.broken=true", "squares.open_fails=true", executor=RayExecutor)
         assert outcome.failed["squares"] == "squares is set not to open"
         assert outcome.blocked == ["total"]
+        world.run(selected=frozenset({"squares"}))
         outcome = world.run("total.broken=true", executor=RayExecutor)
         assert outcome.failed == {"total": "RuntimeError: set to break"}
         (world.folder / "trace.n005").mkdir()  # where the item reads a file
@@ -171,8 +174,11 @@ class TestOnOneCluster:
 
     def test_independent_nodes_run_side_by_side(self, world):
         auto = [f"{node}.run.workers=auto" for node in ("squares", "cubes")]
-        world.run("squares.seconds=0.2", "cubes.seconds=0.2", *auto, executor=RayExecutor)
-        (log,) = world.store.sizes("runs")
+        world.run(selected=frozenset({"numbers"}))
+        (before,) = world.store.sizes("runs")
+        both = frozenset({"squares", "cubes"})
+        world.run("squares.seconds=0.2", "cubes.seconds=0.2", *auto, executor=RayExecutor, selected=both)
+        (log,) = world.store.sizes("runs").keys() - {before}
         events = [json.loads(line) for line in world.store.read(f"runs/{log}").decode().splitlines()]
         at = {(e["event"], e.get("node")): e["time"] for e in events}
         assert at["node started", "cubes"] < at["node ended", "squares"]
@@ -184,8 +190,11 @@ class TestOnOneCluster:
 def test_a_killed_driver_loses_and_doubles_nothing(world, kills):
     """SIGKILLs of driver and workers at random moments, then an undisturbed end: the rows of a quiet run."""
     world.numbers(range(30))
-    sets = ["squares.seconds=0.15", "squares.run.workers=2", "cubes.seconds=0.05"]
-    command = [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *sets]
+    world.run(selected=frozenset({"numbers"}))
+    (world.folder / "pace").write_text("0.15")  # of `squares`; no part of its output
+    sets = ["squares.run.workers=2", "cubes.seconds=0.02"]
+    config = str(world.folder / "config.yaml")
+    command = [sys.executable, "-m", "tests.cluster.squares_job", config, "only=squares,cubes", *sets]
     finished: set[str] = set()
     chance = random.Random(7)
     for _ in range(kills):
@@ -210,5 +219,6 @@ def test_a_killed_driver_loses_and_doubles_nothing(world, kills):
     disturbed = checksums(world)
     world.store.delete_folder("squares")
     world.store.delete_folder("cubes")
-    world.run(*sets)
+    (world.folder / "pace").unlink()
+    world.run(*sets, selected=frozenset({"squares", "cubes"}))
     assert checksums(world) == disturbed

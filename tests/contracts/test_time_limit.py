@@ -43,7 +43,7 @@ def test_a_test_that_hangs_ends_and_is_named(tmp_path):
     (tmp_path / "test_hanging.py").write_text(HANGING)
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler\n")
     words = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
-    words += ["-n", "2", "--timeout", "1", "-o", "faulthandler_timeout=3", "-p", "no:cacheprovider", str(tmp_path)]
+    words += ["-n", "2", "--timeout", "0.5", "-o", "faulthandler_timeout=1.5", "-p", "no:cacheprovider", str(tmp_path)]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     env["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=90, check=False)

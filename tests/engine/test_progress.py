@@ -63,6 +63,7 @@ def test_a_node_that_fails_has_its_trace_in_the_log_and_the_run_its_outcome(worl
 
 
 def test_the_live_state_shows_every_node_while_the_run_goes_and_is_gone_after_it(world, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_TURNS", 0.1)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_STATES", 0.0)
     seen: list[list[ProgressState]] = []
     plain = progress.LiveState.write
@@ -72,7 +73,7 @@ def test_the_live_state_shows_every_node_while_the_run_goes_and_is_gone_after_it
         seen.append(list(read_live_state(store).nodes))
 
     monkeypatch.setattr(progress.LiveState, "write", write)
-    world.run("squares.seconds=0.4")
+    world.run("squares.seconds=0.1")
     shown = next(found for state in seen if "items" in (found := {each.node: each for each in state})["squares"].count)
     assert list(shown) == ["numbers", "squares", "cubes", "total"]
     assert shown["numbers"].count.startswith("10 rows in ")
@@ -104,6 +105,7 @@ def test_what_happens_to_a_node_is_published(tmp_path):
 
 
 def test_a_stall_its_end_and_what_a_worker_noted_are_events(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_TURNS", 0.1)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_STATES", 0.0)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_PROGRESS_EVENTS", 0.0)
     monkeypatch.setattr("pipeline.engine.node_progress.SHORTEST_STALL", 0.5)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine import watched_thread
 from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Item, Resources, Row, StageContext
@@ -23,7 +24,14 @@ from tests.engine.conftest import World
 from tests.engine.squares import Squares
 
 LIMIT = 1.0
+TICK = 0.1
 SLOW = f"squares.run.item_seconds={LIMIT}"
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that waits looks ten times a second, so that limits below a second are not rounded up."""
+    monkeypatch.setattr(watched_thread, "TICK", TICK)
 
 
 def rows(world: World) -> list[tuple[str, int, str | None]]:
@@ -102,21 +110,21 @@ def test_what_was_left_behind_writes_nothing_more_and_ends(world: World, left: C
 def test_an_item_that_takes_long_is_named_before_it_is_given_up(world: World) -> None:
     fifo = world.folder / "trace.n005"
     os.mkfifo(fifo)
-    opened = threading.Timer(2.0, lambda: os.close(os.open(fifo, os.O_WRONLY)))
+    opened = threading.Timer(1.4, lambda: os.close(os.open(fifo, os.O_WRONLY)))
     opened.start()
-    assert not world.run("squares.run.item_seconds=3").failed
+    assert not world.run("squares.run.item_seconds=2").failed
     opened.join()
     assert [value for _, value, _ in rows(world)] == [i * i for i in range(10)]
     (slow,) = events(world, "item slow")
-    assert (slow["key"], slow["limit"], slow["stack"]) == ("n005", 3.0, "")
-    assert 1.5 <= float(str(slow["seconds"])) < 3
+    assert (slow["key"], slow["limit"], slow["stack"]) == ("n005", 2.0, "")
+    assert 1.0 <= float(str(slow["seconds"])) < 2
     assert str(slow["host"]).endswith(f":{os.getpid()}")
 
 
 def test_where_no_item_ends_in_time_the_node_stops(world: World) -> None:
     for number in range(10):
         os.mkfifo(world.folder / f"trace.n{number:03d}")
-    problem = world.run("squares.run.item_seconds=0.6", "squares.run.shard_rows=10").failed["squares"]
+    problem = world.run("squares.run.item_seconds=0.3", "squares.run.shard_rows=10").failed["squares"]
     assert "5 items in succession gave no row in time, n000 to n004 on " in problem
     assert "a disk or mount that does not answer, or a limit too short for them, see run.item_seconds" in problem
 

@@ -27,7 +27,7 @@ nodes:
     stage: predict
     inputs: {{samples: faces}}
     path: {folder}/weights.safetensors
-    canvas: 640
+    canvas: 320
     run: {{shard_rows: 4}}
 """
 

@@ -26,9 +26,9 @@ from tests.processes import free_port, kill_family
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
+    *(f"{node}.dataset.{side}=160" for node in ("drawings", "faces") for side in ("width", "height")),
     "drawings.dataset.images=16", "faces.dataset.images=12", "boxes.run.shard_rows=4", "boxes.run.max_error_share=1",
-    "detector.recipe={steps: 4, images: 16, batch: 4}", "report.gallery=2",
-    "ranker.recipe={steps: 2, batch: 2, crop: 160, num_candidates: 100}",
+    "detector.recipe={steps: 4, images: 16, batch: 4, crop: 128}",
 ]  # fmt: skip
 
 

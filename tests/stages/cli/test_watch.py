@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -141,25 +142,30 @@ class Terminal:
 
 @pytest.mark.slow
 def test_a_run_is_watched_on_a_terminal_until_it_ends(tmp_path: Path) -> None:
-    """The real command on a pty beside a real run: bars that move, then how it ended, and a clean screen."""
-    config = tmp_path / "config.yaml"
+    """The real command on a pty beside a real run: bars that move, then how it ended, and a clean screen.
+
+    The run is stopped while what it last wrote is not shown yet, so that it need not last for long.
+    """
+    config, live = tmp_path / "config.yaml", tmp_path / "store" / "runs" / "live.json"
     config.write_text(
         f"name: watched\nstore: {tmp_path}/store\nnodes:\n"
-        "  faces: {stage: index, dataset: {kind: synthetic, images: 8000}, run: {shard_rows: 20}}\n"
+        "  faces: {stage: index, dataset: {kind: synthetic, images: 4000}, run: {shard_rows: 20}}\n"
     )
     command = [sys.executable, "-m", "stages.cli.main"]
     run = subprocess.Popen([*command, "run", "-c", str(config), "--local", "-q"], cwd=ROOT)
     try:
-        wait_for(run, (tmp_path / "store" / "runs" / "live.json").exists)
-        terminal = Terminal(*command, "status", "-c", str(config), "--watch")
-        seen: set[int] = set()
+        wait_for(run, live.exists)
+        terminal, seen = Terminal(*command, "status", "-c", str(config), "--watch"), set[int]()
+        for bars in (1, 2):
+            written = live.read_bytes()
+            run.send_signal(signal.SIGSTOP)
+            while len(seen) < bars and terminal.process.poll() is None:
+                seen |= shown(terminal, 4000)
+            run.send_signal(signal.SIGCONT)
+            if bars == 1:
+                wait_for(run, lambda before=written: live.exists() and live.read_bytes() != before)
         while terminal.process.poll() is None:
-            terminal.read()
-            for line in terminal.lines():
-                assert len(line) < terminal.columns
-                if found := re.match(r"faces .*?(\d+)/8000 items", line):
-                    assert "process" in terminal.lines()[0]
-                    seen.add(int(found[1]))
+            seen |= shown(terminal, 4000)
         terminal.read()
     finally:
         run.kill() if run.poll() is None else None
@@ -168,3 +174,13 @@ def test_a_run_is_watched_on_a_terminal_until_it_ends(tmp_path: Path) -> None:
     assert terminal.lines()[0].startswith("run ")
     assert terminal.lines()[0].endswith("has ended: 1 computed, 0 reused")
     assert terminal.process.returncode == 0
+
+
+def shown(terminal: Terminal, images: int) -> set[int]:
+    """Reads on, and returns the numbers of finished images that the bar shows."""
+    terminal.read()
+    found = [re.match(rf"faces .*?(\d+)/{images} items", line) for line in terminal.lines()]
+    assert all(len(line) < terminal.columns for line in terminal.lines())
+    if any(found):
+        assert "process" in terminal.lines()[0]
+    return {int(each[1]) for each in found if each}
