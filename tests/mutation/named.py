@@ -70,7 +70,7 @@ NAMED = (
     Named("training/losses/pairwise_rank", "the margin form without its clamp", ".clamp(min=0)\n", "\n"),
     Named("training/losses/context", "a score exactly at the threshold", "> threshold", ">= threshold"),
     Named("training/losses/context", "half precision near the threshold", "torch.sigmoid(wide(logits))", "torch.sigmoid(logits)"),
-    Named("training/assigners/max_iou", "an overlap exactly at the threshold", "pairs.iou >= self.positive", "pairs.iou > self.positive"),
+    Named("training/assigners/max_iou", "an overlap exactly at the threshold", "near.iou >= self.positive", "near.iou > self.positive"),
     Named("training/assigners/max_iou", "a low-quality match exactly at the threshold", "met & (iou >= lowest)", "met & (iou > lowest)"),
     Named("training/assigners/compensation", "equal logits of the other readings", "rank_in_group(self.group, logits[self.index])", "len(self.need) - 1 - rank_in_group(self.group, -logits[self.index])"),
     Named("training/augment/sse", "shares of exactly 1", "total <= 1 + _ROUNDING", "total < 1 - _ROUNDING"),
