@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -253,12 +254,17 @@ def _mapping(fields: Mapping[Any, Any], kinds: Sequence[Any]) -> Any:
         return fields
     for kind in kinds:
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            hints = get_type_hints(kind)
+            hints = _hints(kind)
             return {str(name): resolved(each, hints.get(str(name), Any)) for name, each in fields.items()}
         if get_origin(kind) in (dict, Mapping):
             key, value = get_args(kind)
             return {resolved(name, key): resolved(each, value) for name, each in fields.items()}
     return {resolved(name, str): resolved(each, Any) for name, each in fields.items()}
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _element(kinds: Sequence[Any], index: int) -> Any:
