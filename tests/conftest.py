@@ -15,7 +15,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
-from pipeline.cluster.session import WORKER_MEMORY
 from pipeline.engine.storage import Store
 from tests import slow_tests
 from tests.lacking import lacks
@@ -27,8 +26,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # other process has their core.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    for _name in WORKER_MEMORY:  # this process has read them; others that it starts have their own
-        os.environ.pop(_name, None)
 
 
 # Files whose tests share something that takes long to set up, and by what name; the rest goes to any free process.
@@ -46,11 +43,6 @@ _TOGETHER = {
 }
 # Files that build a large network for each first parameter: all tests of one network go to one of the processes.
 _BY_PARAMETER = ("tests/contracts/test_detectors.py", "tests/models/detectors/test_mogface.py")
-
-
-def pytest_xdist_setupnodes() -> None:
-    """Test processes keep the memory of networks, as workers do: giving it back and taking it again is 4 % of the time."""
-    os.environ.update(WORKER_MEMORY)
 
 
 class _Together(LoadGroupScheduling):

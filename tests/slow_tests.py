@@ -1,7 +1,10 @@
-"""Which tests are slow, from a measured run: what leaves a quick part of a minute and a half on two cores.
+"""Which tests are slow, from measured runs: what leaves a quick part of a minute and a half on two cores.
 
 uv run pytest --junitxml=/tmp/suite.xml
 uv run python -m tests.slow_tests /tmp/suite.xml
+
+What is made once and kept is paid by the first test that asks for it, in the quick part by another one than in a whole
+run: the report of a run of the quick part is given as well.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ LIST = Path(__file__).parent / "slow_tests.txt"
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Marks the tests of the list `slow`; `WIDER8K_UNLISTED` leaves it out, for mutants, which need every test."""
+    """Marks the tests of the list `slow`, and those of `faults`, which a measured run leaves out.
+
+    `WIDER8K_UNLISTED` leaves the list out, for mutants, which need every test.
+    """
     slow = set() if os.environ.get("WIDER8K_UNLISTED") else set(LIST.read_text(encoding="utf-8").splitlines())
     for item in items:
-        if item.nodeid in slow:
+        if item.nodeid in slow or item.get_closest_marker("faults"):
             item.add_marker(pytest.mark.slow)
 
 
@@ -39,6 +45,7 @@ def measured(report: Path, root: Path) -> Iterator[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    found = sorted(name for name, seconds in measured(Path(sys.argv[1]), LIST.parents[1]) if seconds >= LEAST_SECONDS)
+    each = (entry for report in sys.argv[1:] for entry in measured(Path(report), LIST.parents[1]))
+    found = sorted({name for name, seconds in each if seconds >= LEAST_SECONDS})
     LIST.write_text("".join(f"{name}\n" for name in found), encoding="utf-8")
     print(f"{len(found)} tests take {LEAST_SECONDS} s or more: {LIST}")
