@@ -1,10 +1,11 @@
 """Which tests are slow, from measured runs: what leaves a quick part of a minute and a half on two cores.
 
 uv run pytest --junitxml=/tmp/suite.xml
-uv run python -m tests.slow_tests /tmp/suite.xml
+uv run pytest -m "not ray and not slow" --junitxml=/tmp/quick.xml
+uv run python -m tests.slow_tests /tmp/suite.xml /tmp/quick.xml
 
-What is made once and kept is paid by the first test that asks for it, in the quick part by another one than in a whole
-run: the report of a run of the quick part is given as well.
+Two reports: what is made once and kept is paid by the first test that asks for it, in the quick part by another one
+than in a whole run.
 """
 
 from __future__ import annotations

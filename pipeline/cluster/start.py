@@ -123,11 +123,11 @@ def leave() -> None:
     A process that a signal ends leaves it by its end: Ray's own way gives SIGTERM its default for some milliseconds, in
     which another one ends the process before its lock is free.
     """
-    import ray
-
     if ends_at_once():
         _kill_daemons()
         return
+    import ray
+
     if _thread is None or not _thread.is_alive():
         ray.shutdown()
         return

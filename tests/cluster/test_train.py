@@ -205,7 +205,7 @@ def test_one_process_gives_what_two_gave(quiet, tmp_path):
 
 @pytest.mark.faults
 def test_what_has_no_use_stops_at_once_and_says_why(indexed, tmp_path):
-    """The message itself, of two processes without Ray, is in `tests/training/loop/test_session.py`."""
+    """The message itself, of two processes without Ray, is in `tests/training/loop/test_session_in_two.py`."""
     store = shutil.copytree(indexed, tmp_path / "store")
     done = subprocess.run(command(store), cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr

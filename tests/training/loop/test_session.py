@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import random
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +12,33 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import in_threads
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector
-from pipeline.training.data.batch import Example
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.checkpoints import Checkpoints
 from pipeline.training.loop.metrics_log import MetricsLog
 from pipeline.training.loop.session import BEST, FINAL, Clock, Training, run
 from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.detector import DetectorTask
-from pipeline.training.tasks.ranker import RankerTask
-from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
+from tests.training.in_memory import InMemory, bright_squares
+from tests.training.loop.square_trainings import (
+    NEVER,
+    RECIPE,
+    RUNS_AWAY,
+    SQUARES,
+    Spoiled,
+    Whole,
+    Witness,
+    losses,
+    names_of,
+    training,
+    whole,
+)
 from tests.training.plain_loop import normalised, train
-from tests.training.sessions import Killed, log, quiet, trained, until
-from tests.training.two_processes import in_both
+from tests.training.sessions import Killed, log, trained, until
+
+__all__ = ["whole"]
 
 # How it looks: a training is a task, its batches and a folder; run again, it goes on where it was.
 
@@ -51,75 +56,6 @@ def test_a_training_is_run_and_its_detector_opened(tmp_path: Path, capsys: pytes
     assert (name, detector.training) == ("retinaface_mobilenet", False)
     run(mine)
     assert "step " not in capsys.readouterr().out
-
-
-SIDE = 64
-SQUARES = InMemory(bright_squares(side=SIDE))
-RECIPE = DetectorRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
-NEVER = 1e9  # seconds between two checkpoints: only the last step is saved
-RUNS_AWAY = {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 100, "warmup_start": 1e-3, "clip_norm": None}
-
-
-@dataclass(frozen=True)
-class Spoiled(InMemory):
-    """Images of `broken` cannot be read."""
-
-    broken: tuple[int, ...] = ()
-
-    def __call__(self, index: int, epoch: int, side: int) -> Example:
-        if index in self.broken:
-            raise OSError("cut: off")
-        return super().__call__(index, epoch, side)
-
-
-@dataclass
-class Witness:
-    """A validator whose metrics depend on the weights alone, up and down; it keeps the weights that it evaluates."""
-
-    shown: list[dict[str, torch.Tensor]] = field(default_factory=list)
-    name = "ap"
-
-    def __call__(self, detector: Detector, rank: int, processes: int) -> tuple[int, float]:
-        assert not any(part.training for part in detector.modules())
-        self.shown.append({name: value.clone() for name, value in detector.state_dict().items()})
-        return rank, sum(float(value.double().sum()) for value in detector.state_dict().values())
-
-    def metrics(self, shares: Sequence[tuple[int, float]]) -> dict[str, float]:
-        assert [rank for rank, _ in shares] == list(range(len(shares)))
-        assert len({number for _, number in shares}) == 1, "processes evaluated different weights"
-        return {"easy": 0.5 + 0.5 * math.sin(1000 * shares[0][1]), "medium": 0.25, "hard": math.nan}
-
-    def score(self, metrics: Mapping[str, float]) -> float:
-        return metrics["easy"]
-
-
-def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Training:
-    """Saves after every step, unless changed."""
-    batches = BatchSampler(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
-    task = DetectorTask(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
-    return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
-
-
-def losses(one: Training) -> list[float]:
-    return [entry["loss"]["total"] for entry in log(one) if "loss" in entry]
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What a training leaves that nothing has stopped, and that has saved nothing on its way."""
-
-    training: Training
-    final: bytes
-    log: list[dict[str, Any]]
-    printed: list[str]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """The recipe, trained once for all tests that compare with it."""
-    one, printed = training(tmp_path_factory.mktemp("whole"), checkpoint_seconds=NEVER), list[str]()
-    run(one, log=printed.append)
-    return Whole(one, one.store.read(f"work/{FINAL}"), log(one), printed)
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_does_not(whole: Whole, tmp_path: Path) -> None:
@@ -184,86 +120,6 @@ def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int) -> N
         assert each.store.read(f"work/{BEST}") == at_once.store.read(f"work/{BEST}")
 
 
-def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(whole: Whole, tmp_path: Path) -> None:
-    one = training(tmp_path, overlapped=True)
-    for step in (3, 6):
-        with pytest.raises(Killed):
-            trained(one, until(step))
-        # A batch is asked for a step ahead, and that it is time to keep a step is read with it.
-        assert log(one) == whole.log[: len(log(one))] and len(log(one)) in (step - 2, step - 1)
-    assert trained(one) == whole.final
-    assert log(one) == whole.log
-
-
-@pytest.mark.parametrize(
-    "change", [{}, {"optimizer": "sgd", "learning_rate": 1e-2, "ema_decay": 0.5, "norms": "frozen"}]
-)
-def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, change: dict[str, Any]) -> None:
-    recipe = replace(RECIPE, eval_every=3, select="best", **change)
-    whole = training(tmp_path / "whole", recipe, validator=Witness(), checkpoint_seconds=NEVER)
-    expected = trained(whole)
-    one = training(tmp_path / "stopped", recipe, validator=Witness())
-    for step in sorted(random.Random(str(change)).sample(range(1, 8), 3)):
-        with pytest.raises(Killed):
-            trained(one, until(step))
-        assert log(one) == [entry for entry in log(whole) if entry["step"] <= step]
-    assert trained(one) == expected
-    assert log(one) == log(whole)
-    assert one.store.read(f"work/{BEST}") == whole.store.read(f"work/{BEST}")
-    # Nothing is left to be done, and so nothing is done.
-    assert trained(one, until(0)) == expected
-    assert log(one) == log(whole)
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that has been killed before its seventh step, to be copied."""
-    folder = tmp_path_factory.mktemp("stopped")
-    with pytest.raises(Killed):
-        trained(training(folder), until(6))
-    return folder
-
-
-@pytest.mark.parametrize("damage", ["cut off", "a bit flipped", "empty", "both"])
-def test_a_damaged_newest_checkpoint_costs_a_step_and_nothing_else(
-    whole: Whole, stopped: Path, tmp_path: Path, damage: str
-) -> None:
-    one = training(shutil.copytree(stopped, tmp_path / "stopped"))
-    files = sorted((tmp_path / "stopped/work").glob("step-*.pt"))
-    assert [file.name for file in files] == ["step-0000000005.pt", "step-0000000006.pt"]
-    for file in files if damage == "both" else files[1:]:
-        data = bytearray(file.read_bytes())
-        data[len(data) // 2] ^= 4
-        file.write_bytes({"cut off": data[:-100], "empty": b""}.get(damage, data))
-    asked: list[int] = []
-
-    def noted(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-        asked.extend(numbers)
-        return in_threads(make, numbers)
-
-    assert trained(one, noted) == whole.final
-    assert asked == list(range(0 if damage == "both" else 5, 8))
-    assert log(one) == whole.log
-
-
-def test_without_a_checkpoint_in_time_it_begins_again(whole: Whole, tmp_path: Path) -> None:
-    one = training(tmp_path, checkpoint_seconds=NEVER)
-    with pytest.raises(Killed):
-        trained(one, until(5))
-    assert log(one) == [] and Checkpoints(one.store, one.folder).steps() == []
-    assert trained(one) == whole.final
-    assert log(one) == whole.log
-    assert Checkpoints(one.store, one.folder).steps() == [8]
-
-
-def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        trained(training(tmp_path), until(2))
-    with pytest.raises(ValueError, match="another architecture"):
-        trained(training(tmp_path, name="mogface_mobilenet"))
-    assert not torch.are_deterministic_algorithms_enabled()
-
-
 def test_it_starts_from_given_weights(whole: Whole, tmp_path: Path) -> None:
     still = replace(RECIPE, steps=1, learning_rate=1e-12, norms="frozen")
     went_on = trained(training(tmp_path, still, weights=whole.final))
@@ -317,10 +173,6 @@ def test_evaluation_changes_nothing_of_the_training(tmp_path: Path) -> None:
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def _names(one: Training, step: int) -> tuple[str, ...]:
-    return one.batches(step).image_ids
-
-
 @pytest.mark.parametrize("overlapped", [False, True])
 def test_a_loss_that_is_not_finite_stops_with_the_images_and_keeps_the_last_good_checkpoint(
     tmp_path: Path, overlapped: bool
@@ -328,7 +180,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_and_keeps_the_last_good
     one = training(tmp_path, replace(RECIPE, **RUNS_AWAY), overlapped=overlapped)
     with pytest.raises(TrainingError, match=r"the loss of step 2 is not finite .*; its images: ") as stopped:
         trained(one)
-    assert all(name in str(stopped.value).split("its images: ")[1] for name in _names(one, 2))
+    assert all(name in str(stopped.value).split("its images: ")[1] for name in names_of(one, 2))
     newest = Checkpoints(one.store, one.folder).newest()
     assert newest is not None and newest[0] == 2
     assert all(value.isfinite().all() for value in newest[1]["trainer"]["weights"].values())
@@ -342,11 +194,11 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_and_keeps_the_last_good
 def test_one_unreadable_image_is_counted(tmp_path: Path) -> None:
     one = training(tmp_path, source=Spoiled(SQUARES.examples, broken=(5,)))
     # Stopped before a step without that image: the count is in the checkpoint.
-    stop = next(step for step in (1, 3, 5, 7) if "square 5" in _names(one, step - 1))
+    stop = next(step for step in (1, 3, 5, 7) if "square 5" in names_of(one, step - 1))
     with pytest.raises(Killed):
         trained(one, until(stop))
     trained(one)
-    seen = ["square 5" in {name for step in range(last + 1) for name in _names(one, step)} for last in range(8)]
+    seen = ["square 5" in {name for step in range(last + 1) for name in names_of(one, step)} for last in range(8)]
     assert [entry["bad_images"] for entry in log(one)] == [int(each) for each in seen]
     assert seen[-1]
 
@@ -358,108 +210,6 @@ def test_too_many_unreadable_images_stop_it_by_name(tmp_path: Path) -> None:
         trained(one)
     assert all(f"square {index}: cut: off" in str(stopped.value) for index in (1, 5, 6))
     trained(training(tmp_path / "more", source=source, bad_share=0.4, checkpoint_seconds=NEVER))
-
-
-# Not Adam: a shift of all scores is in no pair, and Adam makes whole steps of the rounding in its gradient.
-RANKED = RankerRecipe(
-    steps=5, batch=8, crop=SIDE, num_candidates=50, norms="frozen", optimizer="sgd", learning_rate=1.0, final_rate=0.5
-)  # fmt: skip
-
-
-def ranker_training(folder: Path) -> Training:
-    """A ranker in the same session."""
-    batches = BatchSampler(
-        RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.num_candidates)), RANKED.batch, 0, RANKED.sides
-    )
-    return Training(RankerTask("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=NEVER)
-
-
-FROZEN = replace(RECIPE, steps=12, batch=8, norms="frozen", learning_rate=1e-3)
-
-
-def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
-    """Runs in both processes, one training after the other."""
-    rank = torch.distributed.get_rank()
-
-    def error(one: Training) -> str:
-        with pytest.raises((TrainingError, ValueError)) as stopped:
-            run(one, log=quiet)
-        return str(stopped.value)
-
-    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=NEVER), log=quiet)
-    run(training(folder / "later", FROZEN, weights=start, overlapped=True), log=quiet)
-    with pytest.raises(Killed):
-        run(training(folder / "moved", FROZEN, weights=start), until(5), log=quiet)
-    run(ranker_training(folder / "ranker"), log=quiet)
-    recipe = replace(RECIPE, steps=3, eval_every=1, ema_decay=0.5)
-    run(training(folder / "evaluated", recipe, validator=Witness()), log=quiet)
-    bad = training(folder / "bad", source=Spoiled(SQUARES.examples, broken=(1, 5, 6)), bad_share=0.3)
-    return {
-        "apart": error(training(folder / f"apart {rank}")),
-        "runaway": error(training(folder / "runaway", replace(RECIPE, **RUNS_AWAY))),
-        "runaway later": error(training(folder / "runaway later", replace(RECIPE, **RUNS_AWAY), overlapped=True)),
-        "bad": error(bad),
-        "sync": error(training(folder / "sync", replace(RECIPE, norms="sync"))),
-    }
-
-
-@pytest.mark.slow
-def test_two_processes(whole: Whole, tmp_path: Path) -> None:
-    """All that differs between one process and two, in one pair of them, since starting takes seconds."""
-    start = whole.final
-    alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=NEVER)
-    came_out = Checkpoint(trained(alone)).tensors
-    with pytest.raises(Killed):
-        trained(training(tmp_path / "apart 0"), until(2))
-    (tmp_path / "meeting").mkdir()
-    first, second = in_both(_in_two, tmp_path / "meeting", tmp_path, start)
-    for rank, answer in enumerate((first, second)):
-        apart = answer.pop("apart")
-        assert apart == f"not every process sees the same checkpoints in {tmp_path}/apart {rank}: is it shared?"
-    # Each names its own images first, and then those of the other.
-    names = _names(training(tmp_path / "runaway"), 2)
-    half = len(names) // 2
-    for answer, own, others in ((first, names[:half], names[half:]), (second, names[half:], names[:half])):
-        message = answer.pop("runaway")
-        assert "the loss of step 2 is not finite" in message
-        assert f"its images: {', '.join(own)}; " in message
-        assert message.endswith(f"; other processes had {', '.join(others)}")
-        assert answer.pop("runaway later") == message
-    assert first == second
-
-    both = training(tmp_path / "frozen", FROZEN)
-    np.testing.assert_allclose(losses(both), losses(alone), rtol=1e-5)
-    assert [{**entry, "loss": 0, "gradient_norm": 0} for entry in log(both)] == [
-        {**entry, "loss": 0, "gradient_norm": 0} for entry in log(alone)
-    ]
-    assert losses(alone)[-1] < 0.9 * losses(alone)[0]
-    for name, value in Checkpoint(both.store.read(f"work/{FINAL}")).tensors.items():
-        torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
-
-    later = training(tmp_path / "later", FROZEN)
-    assert log(later) == log(both)
-    assert later.store.read(f"work/{FINAL}") == both.store.read(f"work/{FINAL}")
-
-    ranked, ranked_alone = ranker_training(tmp_path / "ranker"), ranker_training(tmp_path / "ranker alone")
-    came_out = Checkpoint(trained(ranked_alone)).tensors
-    np.testing.assert_allclose(losses(ranked), losses(ranked_alone), rtol=1e-5)
-    assert losses(ranked)[-1] < 0.99 * losses(ranked)[0]
-    assert [entry["pairs"] for entry in log(ranked)] == [entry["pairs"] for entry in log(ranked_alone)]
-    for name, value in Checkpoint(ranked.store.read(f"work/{FINAL}")).tensors.items():
-        torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
-
-    # Started by two, finished by one.
-    moved = training(tmp_path / "moved", FROZEN, weights=start)
-    newest = Checkpoints(moved.store, moved.folder).newest()
-    assert newest is not None and newest[0] == 5
-    trained(moved)
-    np.testing.assert_allclose(losses(moved), losses(alone), rtol=1e-5)
-
-    gone = training(tmp_path / "runaway")
-    newest = Checkpoints(gone.store, gone.folder).newest()
-    assert newest is not None and newest[0] == 2
-    assert "3 of 8 images cannot be read" in first["bad"]
-    assert "use norms: frozen, or one worker" in first["sync"]
 
 
 def test_steps_are_timed_from_the_end_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
