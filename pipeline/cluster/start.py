@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -148,7 +148,11 @@ def _kill_daemons() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 daemon = psutil.Process(started.process.pid)
                 family += [daemon, *daemon.children(recursive=True)]
-    for process in family:
+    _kill(family)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
 
@@ -219,9 +223,7 @@ def _no_process_left() -> Iterator[None]:
     except BaseException:
         end = time.monotonic() + 5
         while left := [each for each in psutil.Process().children(recursive=True) if each not in before]:
-            for process in left:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+            _kill(left)
             psutil.wait_procs(left, timeout=1)
             if time.monotonic() > end:
                 break

@@ -19,10 +19,10 @@ from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
+from tests.training.loop.square_trainings import NEVER
 from tests.training.sessions import Killed, log, trained, until
 
 RECIPE = RankerRecipe(steps=5, batch=4, crop=64, num_candidates=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
-NEVER = 1e9  # seconds between two checkpoints: only the last step is saved
 EXAMPLES = ranked_squares(rows=RECIPE.num_candidates)
 
 
