@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.benchmarks.detecting import model_for
+from jobs.benchmarks.prerequisites import prepare
 from jobs.benchmarks.training import detector_course, ranker_course
 from jobs.benchmarks.training_run import Course, Spent, bare_training, run_training
 from jobs.gpu.figures import Figures
@@ -24,15 +25,18 @@ def train(setting: Setting, figures: Figures, name: str) -> None:
     """Measures steps/s of both, the share of waiting for data, memory, and the assigner's share of a step."""
     with tempfile.TemporaryDirectory() as folder:
         course = _course(setting, name, Path(folder))
-        # Where tiny, a cluster's start would take most of the time.
-        alone = setting.tiny
-        ours = run_training(course, LocalExecutor if alone else RayExecutor)
-        _add(figures, course, "in one process" if alone else "through Ray Train", ours, "waiting for data")
+        # The bare loop first: it needs no cluster, whose start could take what is left of the time.
+        prepare(course.graph, course.node, course.store)
         _add(figures, course, "bare loop", bare_training(course), "assigning")
         if setting.device == "cuda":
             import torch
 
             figures.add("peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
+            torch.cuda.empty_cache()
+        # Where tiny, a cluster's start would take most of the time.
+        alone = setting.tiny
+        ours = run_training(course, LocalExecutor if alone else RayExecutor)
+        _add(figures, course, "in one process" if alone else "through Ray Train", ours, "waiting for data")
 
 
 def _add(figures: Figures, course: Course, label: str, spent: Spent, part: str) -> None:
@@ -44,7 +48,9 @@ def _course(setting: Setting, name: str, place: Path) -> Course:
     numbers: dict[str, Any] = {"steps": 8, "crop": 64, "batch": 2} if setting.tiny else {"steps": 40, "crop": 640}
     resources = Resources(workers=1, cpus=1, gpus=1, loaders=10) if setting.device == "cuda" else Resources(cpus=1)
     if name in ("crface", "crface_mobilenet"):
-        recipe = RankerRecipe(**{"batch": 32, **numbers}, bf16=setting.device == "cuda")
+        # Small steps: forty would mostly show the start of the loaders.
+        steps = {} if setting.tiny else {"steps": 200}
+        recipe = RankerRecipe(**{"batch": 32, **numbers, **steps}, bf16=setting.device == "cuda")
         ranker, images = ("crface_mobilenet", 4) if setting.tiny else (name, 64)
         model, _ = model_for(place, "64" if setting.tiny else "1024", setting.shared)
         course, _ = ranker_course(ranker, recipe, images, setting.shared, model, place)
