@@ -63,10 +63,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         **{f"dump-{name}": Part(90, "dumping", "dump", (name,), tiny=False) for name in DETECTORS[1:]},
         **{f"rank-{name}": Part(25, "ranking", "rank", (name,), name == "crface_mobilenet") for name in RANKERS},
         "train-mogface_baseline": Part(130, "training", "train", ("mogface_baseline",)),
-        "train-crface": Part(110, "training", "train", ("crface",)),
+        "train-crface": Part(200, "training", "train", ("crface",)),
         "train-hrnet_w48": Part(110, "training", "train", ("hrnet_w48",), tiny=False),
         "train-mogface": Part(110, "training", "train", ("mogface",), tiny=False),
         "learn-mogface_baseline": Part(240, "learning", "learn", ("mogface_baseline",)),
-        "learn-roi": Part(240, "learning", "learn", ("roi",)),
+        "learn-roi": Part(300, "learning", "learn", ("roi",)),
     }
 )
