@@ -24,6 +24,7 @@ from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.second_tries import AllFinishedError, SecondTries
 from pipeline.cluster.session import connect
 from pipeline.cluster.shard_worker import ShardWorker, packed, request_of, second_worker, shards_at_once
+from pipeline.cluster.single_process import run_alone, start_alone
 from pipeline.cluster.start import ends_with_this_process, leave
 from pipeline.cluster.train import train_together
 from pipeline.cluster.waiting import DEFAULT_MINUTES, Waiting
@@ -124,22 +125,16 @@ class RayExecutor:
             return items.map_batches(ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request)
 
     def whole(self, job: ShardJob) -> ShardRecord:
-        """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
+        """Runs a whole stage in one process of its resources, or a group; its `fan_out` uses the cluster.
 
-        Raises NodeFailed with the task's own error, or where no machine with room joined.
+        Raises NodeFailed with the stage's own error, or where no machine with room joined.
         """
         import ray
 
-        resources, passing = self._processes(job), ends_with_this_process()
-        worker_group = partial(
-            train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
-        )
-        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
-        # The task of a distributed stage only waits for its worker group, which holds the node's resources.
-        request = {"num_cpus": 0} if job.stage.distributed else request_of(resources)
+        resources = self._processes(job)
         count = resources.workers if job.stage.distributed else 1
         waiting = self._waiting(job, count)
-        task = ray.remote(**request)(compute_whole).remote(job)
+        task, end = _begun(replace(job, ctx=replace(job.ctx, fan_out=fan_out, resources=resources)), count)
         try:
             with self._claims.hold(uuid.uuid4().hex, Claim(demand(resources), count, together=True)):
                 while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
@@ -149,7 +144,7 @@ class RayExecutor:
         except ray.exceptions.RayError as error:  # first: a task's own NodeFailed is both, and there is no task to end
             raise _cause(error) from error
         except NodeFailed:
-            ray.cancel(task, force=True)
+            end()
             raise
         return record
 
@@ -188,6 +183,26 @@ class RayExecutor:
         if self._connected:
             self._connected = False
             leave()
+
+
+def _begun(job: ShardJob, processes: int) -> tuple[Any, Callable[[], None]]:
+    """Starts a whole stage; returns the reference of its record, and what ends it at once."""
+    import ray
+
+    resources, passing = job.ctx.resources, ends_with_this_process()
+    if job.stage.distributed and processes == 1:
+        alone = partial(run_alone, loaders=resources.loaders, passing=passing)
+        actor, task = start_alone(replace(job, ctx=replace(job.ctx, worker_group=alone)), request_of(resources))
+        return task, partial(ray.kill, actor)
+    request = request_of(resources)
+    if job.stage.distributed:
+        group = partial(
+            train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
+        )
+        job = replace(job, ctx=replace(job.ctx, worker_group=group))
+        request = {"num_cpus": 0}  # it only waits for its group, which holds the node's resources
+    task = ray.remote(**request)(compute_whole).remote(job)
+    return task, partial(ray.cancel, task, force=True)
 
 
 def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
