@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
 from pipeline.engine.worker_group import Prefetch
 
 # Between two rounds of Ray Data's scheduler, which runs in a thread of the training process and, with enough batches
 # ready, loops without waiting: 44 % of a core, and the interpreter's lock with it.
 PAUSE_SECONDS = 0.05
+LARGE_BYTES = 2**20  # of an array that is not copied into the pickle
 SEGMENT = 2000  # numbers of one dataset, so that a long training does not list all its steps at once
 
 
@@ -30,10 +31,41 @@ class Loader:
         cv2.setNumThreads(1)
         self._make = make
 
-    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
-        """Returns the pickled batches of some numbers."""
-        batches = [pickle.dumps(self._make(int(number)), protocol=5) for number in rows["number"]]
-        return {"batch": np.array(batches, dtype=object)}
+    def __call__(self, row: pa.Table) -> pa.Table:
+        """Returns the batch of one number, see `packed`."""
+        return packed(self._make(row["number"][0].as_py()))
+
+
+def packed(batch: Any) -> pa.Table:
+    """Returns a table of one row: the pickled batch, and its large arrays in columns of their own, not copied."""
+    large: list[memoryview] = []
+
+    def in_band(buffer: pickle.PickleBuffer) -> bool:
+        if (raw := buffer.raw()).nbytes < LARGE_BYTES:
+            return True
+        large.append(raw)
+        return False
+
+    parts = [memoryview(pickle.dumps(batch, protocol=5, buffer_callback=in_band)), *large]
+    return pa.table({str(number): _binary(part) for number, part in enumerate(parts)})
+
+
+def unpacked(row: pa.Table) -> Any:
+    """Returns the batch. Its arrays are copies: a process that writes into the shared memory of the table is killed."""
+    head, *large = (_bytes_of(column.chunk(0)) for column in row.columns)
+    return pickle.loads(head, buffers=map(bytearray, large))
+
+
+def _binary(part: memoryview) -> pa.Array:
+    ends = pa.array([0, part.nbytes], pa.int64()).buffers()[1]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(part)])
+
+
+def _bytes_of(value: pa.LargeBinaryArray) -> pa.Buffer:
+    # Not value[0].as_buffer(), which copies.
+    _, ends, data = value.buffers()
+    first, last = pa.Array.from_buffers(pa.int64(), 2, [None, ends], offset=value.offset).to_pylist()
+    return data[first:last]
 
 
 def stream_with(loaders: int) -> Prefetch:
@@ -64,11 +96,12 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
         Loader,
         fn_constructor_args=(make,),
         batch_size=1,
+        batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(loaders, len(numbers))),
         num_cpus=0,
     )
-    for batch in made.iter_batches(batch_size=None, prefetch_batches=2):
-        yield from map(pickle.loads, batch["batch"])
+    for block in made.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
+        yield from (unpacked(block.slice(row, 1)) for row in range(len(block)))
 
 
 def on_every_round(function: Callable[[Any], None]) -> type[Any]:

@@ -10,9 +10,12 @@ from pipeline.cluster.address import joined
 from pipeline.cluster.lean_datasets import without_helpers
 from pipeline.cluster.ray_daemons import REPORT_INTERVAL, SELDOM
 from pipeline.cluster.start import ends_with_this_process, join, start_local
+from pipeline.engine.machine_memory import memory_limit
 
-# Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
-LOCAL_OBJECT_STORE_BYTES = 500_000_000
+# Ids, boxes and the batches of trainings pass through the object store, so the usual third of the memory is not needed
+# for it. Half of it is Ray Data's, which lets a loader begin only what has room there: with 500 MB six loaders of 39 MB
+# batches took turns, and gave 2 batches/s where 10 were possible.
+LOCAL_STORE_SHARE, LOCAL_STORE_LEAST = 1 / 16, 500_000_000
 # glibc's malloc in the workers: one heap that keeps what it has. Otherwise a network's buffers go back to the system
 # after every image and are taken again, page by page: an 8K image costs 5.1 s of CPU instead of 3.6, with 0.5 GB less.
 WORKER_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
@@ -46,7 +49,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
         if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
-            start_local(options | {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}, verbose)
+            store_bytes = max(int(memory_limit() * LOCAL_STORE_SHARE), LOCAL_STORE_LEAST)
+            start_local(options | {"object_store_memory": store_bytes}, verbose)
             without_helpers(ends_with_this_process)
         else:
             join(options, verbose)

@@ -7,7 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Files without tests of their own name, and the tests that run what is in them.
 ELSEWHERE = {
-    "pipeline/cluster/ray_loader.py": "tests/cluster/test_train.py",
     "pipeline/cluster/session.py": "tests/cluster/test_ray_executor.py",
     "pipeline/cluster/shard_worker.py": "tests/cluster/test_ray_executor.py",
     "pipeline/cluster/start.py": "tests/cluster/test_stopping.py",
