@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,9 @@ from pipeline.training.recipes.base import Norms, Repeatable
 
 
 @contextmanager
-def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | None = None) -> Iterator[None]:
+def deterministic(
+    repeatable: Repeatable = "preferred", *, accelerated: bool | None = None, compiled: bool = False
+) -> Iterator[None]:
     """Makes torch use operations whose result does not depend on timing; restores the settings at the end.
 
     Args:
@@ -22,6 +25,7 @@ def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | N
             on a CPU; on a GPU it is a warning, since a newer torch may lack what an older one had. "off": a GPU uses
             the fastest, and tries several for each size of its input; a CPU computes as always.
         accelerated: whether the training is on a GPU; None: if there is one.
+        compiled: whether torch's compiler is used, which has a setting of its own.
     """
     on_gpu = torch.cuda.is_available() if accelerated is None else accelerated
     if repeatable == "off" and on_gpu:
@@ -34,12 +38,20 @@ def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | N
     uninitialised.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=repeatable == "preferred" and on_gpu)
+    _allow_only_deterministic(True, repeatable == "preferred" and on_gpu, compiled)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        _allow_only_deterministic(before, warn_only, compiled)
         uninitialised.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def _allow_only_deterministic(enabled: bool, warn_only: bool, compiled: bool) -> None:
+    if compiled or "torch._inductor.config" in sys.modules:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+    else:
+        # The same but for the compiler, whose import takes 1.2 s of every training.
+        torch.set_deterministic_debug_mode(("warn" if warn_only else "error") if enabled else "default")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     detectors. On a GPU all are fused: few kernels, and a step that the device itself can skip. On a CPU SGD is not,
     whose fused form rounds differently.
     """
+    _leave_compiler_out()
     decaying: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [{"params": decaying, "weight_decay": recipe.weight_decay}]
     if not recipe.decay_biases:
@@ -32,6 +34,18 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.99), fused=True)
 
 
+def _leave_compiler_out() -> None:
+    """Has the methods of torch's optimizers that the compiler must not trace do without importing it: 1.2 s.
+
+    At its first call each imports the compiler to have itself left out, and keeps the result where this puts it. No
+    compiled network calls them: only its forward pass is compiled.
+    """
+    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+        plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if plain is not None and not hasattr(plain, "__dynamo_disable"):
+            plain.__dynamo_disable = plain
+
+
 def step_if(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
     """Moves the weights, or leaves weights and optimizer state as they are, without a transfer from the device.
 
@@ -42,9 +56,15 @@ def step_if(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
     if optimizer.param_groups[0]["fused"]:
         # The interface of torch's gradient scaler: kernels that get a 1 there do nothing.
         optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # type: ignore[attr-defined]
-        optimizer.step()
+        _step(optimizer)
     elif bool(finite):  # on a CPU, where nothing waits
-        optimizer.step()
+        _step(optimizer)
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    """Moves the weights: `step` without torch's wrappers, which import the compiler to tell it what it may trace."""
+    with torch.no_grad():
+        inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

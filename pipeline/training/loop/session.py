@@ -89,7 +89,8 @@ def run(training: Training, prefetch: Prefetch = in_threads, log: Callable[[str]
     process = Process.current(training.accelerated)
     model = training.task.build().to(process.device)
     set_norms(model, training.recipe.norms, process.processes)
-    with deterministic(training.repeatable, accelerated=process.device.type == "cuda"), channels_last(model):
+    accelerated, compiled = process.device.type == "cuda", training.recipe.compiled
+    with deterministic(training.repeatable, accelerated=accelerated, compiled=compiled), channels_last(model):
         session = _Session(training, process, model, log)
         try:
             session.steps(prefetch)

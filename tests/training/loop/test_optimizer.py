@@ -37,3 +37,29 @@ def test_everything_decays_in_the_released_code() -> None:
     (group,) = make_optimizer(model, DetectorRecipe(weight_decay=0.1, decay_biases=True)).param_groups
     assert group["weight_decay"] == 0.1
     assert len(group["params"]) == 4
+
+
+def test_a_training_does_not_import_torchs_compiler() -> None:
+    """It takes 1.2 s, and torch's optimizers and its setting of determinism import it."""
+    code = """
+import sys, torch
+from pipeline.training.loop.determinism import deterministic
+from pipeline.training.loop.optimizer import load_optimizer, make_optimizer, step_if
+from pipeline.training.recipes.detector import DetectorRecipe
+
+for name in ("sgd", "adam", "adamw"):
+    network = torch.nn.Linear(2, 1)
+    before = network.weight.clone()
+    with deterministic():
+        assert torch.are_deterministic_algorithms_enabled()
+        optimizer = make_optimizer(network, DetectorRecipe(optimizer=name))
+        network(torch.ones(3, 2)).sum().backward()
+        step_if(optimizer, torch.tensor(True))
+        load_optimizer(optimizer, optimizer.state_dict())
+        optimizer.zero_grad()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.equal(network.weight, before)
+print({"torch._dynamo", "torch._inductor"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\\n"
