@@ -62,7 +62,7 @@ def step_if(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
 
 
 def _step(optimizer: torch.optim.Optimizer) -> None:
-    """Moves the weights: `step` without torch's wrappers, which import the compiler to tell it what it may trace."""
+    """Moves the weights: `step` without torch's wrappers, which import the compiler to say what it may trace."""
     with torch.no_grad():
         inspect.unwrap(type(optimizer).step)(optimizer)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import torch
 from torch import nn
 
@@ -62,4 +65,4 @@ for name in ("sgd", "adam", "adamw"):
 print({"torch._dynamo", "torch._inductor"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\\n"
+    assert done.stdout == "set()\n"
