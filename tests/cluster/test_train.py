@@ -69,9 +69,11 @@ def command(store: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "stages.cli.main", "run", "-c", str(config(store)), *options]
 
 
-def run_here(store: Path, executor: Callable[[], Executor], until: Sequence[str] = ("detector",)) -> None:
+def run_here(
+    store: Path, executor: Callable[[], Executor], until: Sequence[str] = ("detector",), sets: Sequence[str] = ()
+) -> None:
     """Runs the config above from this process up to some nodes."""
-    graph = load_config(config(store), STAGES).graph
+    graph = load_config(config(store), STAGES, sets).graph
     chosen = frozenset().union(*(graph.select((), None, node) for node in until))
     outcome = Runner(graph, Store(str(store)), Options(chosen), executor).run()
     assert not outcome.failed and not outcome.blocked
@@ -194,13 +196,15 @@ def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_few
     np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
 
 
-def test_one_process_gives_what_two_gave(quiet, tmp_path):
+@pytest.mark.usefixtures("cluster")
+def test_one_process_gives_what_two_gave(indexed, tmp_path):
     """Here without Ray: the same function in this process. A resized cluster is the same thing from some step on."""
-    store = tmp_path / "alone"
-    run_here(store, LocalExecutor)
-    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet))
-    assert len(ours) == len(theirs) == STEPS
-    np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
+    alone, both, few = tmp_path / "alone", shutil.copytree(indexed, tmp_path / "both"), "detector.recipe.steps=12"
+    run_here(alone, LocalExecutor, sets=[few])
+    run_here(both, RayExecutor, sets=[few, "detector.run.loaders=0"])
+    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (alone, both))
+    assert len(ours) == len(theirs) == 12
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 @pytest.mark.faults
