@@ -196,6 +196,22 @@ def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_few
     np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
 
 
+@pytest.mark.faults
+def test_a_killed_training_of_one_process_ends_in_the_same_bytes(indexed, tmp_path):
+    alone, killed = (shutil.copytree(indexed, tmp_path / name) for name in ("alone", "killed"))
+    one = "detector.run={workers: 1, cpus: 0.5}"
+    run_here(alone, LocalExecutor, sets=[one])
+    driver = subprocess.Popen(command(killed, *ONLY, "--set", one), cwd=ROOT, stderr=subprocess.PIPE)
+    wait_for(driver, lambda: checkpoints(killed)[-1:] >= [4])
+    (trainer,) = [process for process in family_of(driver) if "SingleProcess" in command_of(process)]
+    trainer.kill()
+    assert checkpoints(killed)[-1] < STEPS
+    _, said = driver.communicate(timeout=200)
+    assert driver.returncode == 0, said.decode()
+    assert (killed / "detector.safetensors").read_bytes() == (alone / "detector.safetensors").read_bytes()
+    assert [entry.get("loss") for entry in log(killed)] == [entry.get("loss") for entry in log(alone)]
+
+
 @pytest.mark.usefixtures("cluster")
 def test_one_process_gives_what_two_gave(indexed, tmp_path):
     """Here without Ray: the same function in this process. A resized cluster is the same thing from some step on."""
