@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from pipeline.engine.redaction import redact
 from stages.cli.lazy_command import LazyCommand
+from stages.cli.pandas_later import import_pandas_later
 
 LOCKED = 3  # exit code where another run holds the store
 COMMANDS: Final = {
@@ -93,6 +94,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8, or no text of this terminal
     sys.excepthook = _trace
+    import_pandas_later()
     try:
         app()
     except RuntimeError as error:
