@@ -37,7 +37,7 @@ def test_a_module_without_the_command_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("words", "imported"),
-    [("--help", set()), ("explain --help", {"explain", "pipeline"}), ("weights list", {"weights"})],
+    [("--help", set()), ("weights list", {"weights"})],
 )
 def test_only_the_module_of_the_command_is_imported(words: str, imported: set[str]) -> None:
     """In an interpreter of its own, for other tests import them all here."""

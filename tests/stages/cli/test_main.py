@@ -83,9 +83,12 @@ def test_the_module_is_the_command() -> None:
     answer = subprocess.run([*command, "--set", "store=/nonexistent/store"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     assert [line.split()[0] for line in answer.stdout.splitlines()][:2] == ["drawings", "faces"]
-    answer = subprocess.run([*command, "--only", "facez"], cwd=ROOT, capture_output=True, text=True)
-    assert answer.returncode == 2
-    assert answer.stderr.startswith("error: no node is called 'facez' (did you mean 'faces'?; choices: ")
+
+
+def test_a_node_that_is_not_there_is_named(wider8k) -> None:
+    answer = wider8k("plan", "-c", ROOT / "configs/smoke.yaml", "--only", "facez")
+    assert answer.code == 2
+    assert answer.err.startswith("error: no node is called 'facez' (did you mean 'faces'?; choices: ")
 
 
 def test_an_error_of_the_system_is_file_and_reason(wider8k, tmp_path: Path) -> None:

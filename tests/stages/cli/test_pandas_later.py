@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[3]
 BEFORE = """
 import sys
@@ -18,29 +16,30 @@ assert "pandas" not in sys.modules
 """
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        # A `Series` is recognised: not a number is null.
-        "import pandas; assert pyarrow.array(pandas.Series([1.5, float('nan')])).null_count == 1",
-        "import pandas; assert pyarrow.table({'a': pandas.Series(['b', None])})['a'].null_count == 1",
-        "import pandas.api.types, pandas; assert pandas.__spec__.loader is pandas.__loader__; pandas.__loader__.get_data",
-        # What gives data frames imports it by itself.
-        "assert pyarrow.table({'a': [1, 2]}).to_pandas()['a'].sum() == 3",
-        "import importlib.resources as files, pandas; assert files.files('pandas').joinpath('__init__.py').is_file()",
-    ],
-)
-def test_pyarrow_looks_for_pandas_once_it_is_imported(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", BEFORE + code], cwd=ROOT, capture_output=True, text=True)
+def succeeds(code: str) -> None:
+    """Fails unless a program ends without an error, in an interpreter of its own: others import pandas here."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_pyarrow_looks_for_pandas_once_it_is_imported() -> None:
+    succeeds(
+        f"{BEFORE}"
+        "import importlib.resources, pandas.api.types, pandas\n"
+        "assert pyarrow.array(pandas.Series([1.5, float('nan')])).null_count == 1\n"  # not a number is null
+        "assert pyarrow.table({'a': pandas.Series(['b', None])})['a'].null_count == 1\n"
+        "assert pandas.__spec__.loader is pandas.__loader__ and pandas.__loader__.get_data\n"
+        "assert importlib.resources.files('pandas').joinpath('__init__.py').is_file()\n"
+    )
+
+
+def test_what_gives_data_frames_imports_it_by_itself() -> None:
+    succeeds(f"{BEFORE}assert pyarrow.table({{'a': [1, 2]}}).to_pandas()['a'].sum() == 3")
 
 
 def test_pandas_first_and_pyarrow_from_it() -> None:
-    code = BEFORE.partition("import pyarrow\n")[0] + (
-        "import pandas, pyarrow; assert pyarrow.array(pandas.Series([1.5, float('nan')])).null_count == 1"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    code = BEFORE.partition("import pyarrow\n")[0]
+    succeeds(f"{code}import pandas, pyarrow; assert pyarrow.array(pandas.Series([1.5, float('nan')])).null_count == 1")
 
 
 def test_a_plan_imports_none(tmp_path: Path) -> None:
