@@ -14,58 +14,39 @@
     samples, detections, labels at `path` -> benchmark -> figures;  figures of several -> benchmark_table, report
     AP of several -> table;  table and report follow the graph back to detections, candidates and checkpoints
 
-A new stage is a new file beside this one and one line in `STAGES`; configs wire stages.
+A new stage is a new file beside this one and one line in `STAGES`; configs wire stages. A process imports the stages
+of its config and no others.
 """
 
 from __future__ import annotations
 
-from pipeline.engine.registry import Registry
-from pipeline.engine.stage import Stage
-from stages.benchmark import Benchmark
-from stages.benchmark_table import BenchmarkTable
-from stages.evaluate import Evaluate
-from stages.fuse import Fuse
-from stages.index import Index
-from stages.label_agreement import LabelAgreement
-from stages.label_candidates import LabelCandidates
-from stages.oracle import Oracle
-from stages.predict import Predict
-from stages.ranking_accuracy import RankingAccuracy
-from stages.redetect import Redetect
-from stages.report import Report
-from stages.rerank import Rerank
-from stages.rerank_by_agreement import RerankByAgreement
-from stages.statistics import Statistics
-from stages.suppress import Suppress
-from stages.table import Table
-from stages.text_predictions import TextPredictions
-from stages.train_agreement import TrainAgreement
-from stages.train_detector import TrainDetector
-from stages.train_ranker import TrainRanker
+from typing import Final
 
-STAGES: Registry[type[Stage]] = Registry(
-    "stage",
+from pipeline.engine.lazy_table import LazyTable
+from pipeline.engine.stage import Stage
+
+STAGES: Final[LazyTable[type[Stage]]] = LazyTable(
     {
-        Index.name: Index,
-        Statistics.name: Statistics,
-        TrainDetector.name: TrainDetector,
-        Predict.name: Predict,
-        TextPredictions.name: TextPredictions,
-        Suppress.name: Suppress,
-        Rerank.name: Rerank,
-        RerankByAgreement.name: RerankByAgreement,
-        Redetect.name: Redetect,
-        Fuse.name: Fuse,
-        LabelCandidates.name: LabelCandidates,
-        TrainRanker.name: TrainRanker,
-        LabelAgreement.name: LabelAgreement,
-        TrainAgreement.name: TrainAgreement,
-        Oracle.name: Oracle,
-        RankingAccuracy.name: RankingAccuracy,
-        Evaluate.name: Evaluate,
-        Benchmark.name: Benchmark,
-        BenchmarkTable.name: BenchmarkTable,
-        Report.name: Report,
-        Table.name: Table,
-    },
+        "index": "stages.index.Index",
+        "statistics": "stages.statistics.Statistics",
+        "train_detector": "stages.train_detector.TrainDetector",
+        "predict": "stages.predict.Predict",
+        "text_predictions": "stages.text_predictions.TextPredictions",
+        "suppress": "stages.suppress.Suppress",
+        "rerank": "stages.rerank.Rerank",
+        "rerank_by_agreement": "stages.rerank_by_agreement.RerankByAgreement",
+        "redetect": "stages.redetect.Redetect",
+        "fuse": "stages.fuse.Fuse",
+        "label_candidates": "stages.label_candidates.LabelCandidates",
+        "train_ranker": "stages.train_ranker.TrainRanker",
+        "label_agreement": "stages.label_agreement.LabelAgreement",
+        "train_agreement": "stages.train_agreement.TrainAgreement",
+        "oracle": "stages.oracle.Oracle",
+        "ranking_accuracy": "stages.ranking_accuracy.RankingAccuracy",
+        "evaluate": "stages.evaluate.Evaluate",
+        "benchmark": "stages.benchmark.Benchmark",
+        "benchmark_table": "stages.benchmark_table.BenchmarkTable",
+        "report": "stages.report.Report",
+        "table": "stages.table.Table",
+    }
 )

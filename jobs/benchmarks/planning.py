@@ -15,7 +15,6 @@ import pyarrow as pa
 from jobs.benchmarks.joining import SyntheticSamples
 from jobs.benchmarks.prerequisites import compute, in_new_process, require_success
 from jobs.benchmarks.results import Measured, Section
-from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.garbage import unused_files
@@ -66,6 +65,8 @@ def planning_section(sizes: Sequence[int], store: str | None, delay_ms: float | 
     with ExitStack() as open_:
         far = None
         if delay_ms is not None:
+            from jobs.benchmarks.slow_s3 import BUCKET, slow_s3  # with aiohttp, which no measured process has use for
+
             far, store = Far(open_.enter_context(slow_s3()), delay_ms / 1000), f"s3://{BUCKET}"
         place = store or open_.enter_context(tempfile.TemporaryDirectory(prefix="wider8k-benchmark-"))
         for images in sizes:
@@ -145,12 +146,20 @@ def _costs(images: int, store: Store, far: Far | None) -> dict[str, Cost]:
 def _cost(work: Callable[[Graph, Store], None], images: int, store: Store, far: Far | None) -> Cost:
     graph = planning_graph(images)
     with _without_manifest(graph, store) if work in _AFTER_A_KILL else nullcontext():
-        if far:
-            wait(far.server, far.delay)
+        _count_requests(far, slow=True)
         begun, used = time.monotonic(), time.process_time()
         work(graph, store)
         seconds, cpu_seconds = time.monotonic() - begun, time.process_time() - used
-        return Cost(seconds, cpu_seconds, peak_memory_mb(), wait(far.server, 0) if far else None)
+        return Cost(seconds, cpu_seconds, peak_memory_mb(), _count_requests(far, slow=False))
+
+
+def _count_requests(far: Far | None, slow: bool) -> int | None:
+    """Returns how many requests a stand-in had since the last time; from now on its answers take their time or none."""
+    if far is None:
+        return None
+    from jobs.benchmarks.slow_s3 import wait  # with aiohttp, which a process has no use for without a stand-in
+
+    return wait(far.server, far.delay if slow else 0)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Decision, Options, plan
 from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
+from stages.cli.pandas_later import import_pandas_later
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +50,6 @@ def require_success(outcome: Outcome) -> None:
 
 
 def in_new_process(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Returns what `work` returns in a process of its own: the memory that it took is not this one's."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    """Returns what `work` returns in a process of its own, like the command line's: with memory of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), import_pandas_later) as pool:
         return pool.submit(work, *arguments, **options).result()

@@ -6,9 +6,10 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipeline.engine.shards import ShardJob
+if TYPE_CHECKING:
+    from pipeline.engine.shards import ShardJob
 
 USUAL_GAPS: Final = 5.0
 """A node has stalled once nothing was finished for this many times the usual."""

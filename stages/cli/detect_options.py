@@ -19,22 +19,26 @@ Images = Annotated[
 ]
 
 
-def _no_weights() -> Path:
-    names = " or ".join(PUBLISHED)
-    raise typer.BadParameter(
-        f"expected a checkpoint, ours or a published one, or the name of one that can be fetched ({names}), found none",
-        param_hint="'--weights'",
-    )
+def _weights(given: Path | None) -> Path:
+    # Here and not in `default_factory`, which is also called where a shell completes what is typed.
+    if given is None:
+        names = " or ".join(PUBLISHED)
+        raise typer.BadParameter(
+            "expected a checkpoint, ours or a published one, or the name of one that can be fetched "
+            f"({names}), found none",
+            param_hint="'--weights'",
+        )
+    return weights_file(given)
 
 
 Weights = Annotated[
     Path,
     typer.Option(
-        default_factory=_no_weights,
+        default_factory=lambda: None,
         show_default="required",
         autocompletion=weight_names,
         help="Checkpoint: ours (.safetensors), a published RetinaFace (.pth), or a name of `wider8k weights list`.",
-        callback=weights_file,
+        callback=_weights,
     ),
 ]
 Detector = Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")]

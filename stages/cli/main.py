@@ -5,28 +5,38 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from importlib import metadata
 from io import TextIOWrapper
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import configs, dataset, predictions, weights
-from stages.cli.compare import compare
-from stages.cli.detect import detect
-from stages.cli.doctor import doctor
-from stages.cli.download import download
-from stages.cli.evaluate import evaluate
-from stages.cli.explain import explain
-from stages.cli.export import export
-from stages.cli.pipeline import clean, plan, run, status
-from stages.cli.reproduce import reproduce
-from stages.cli.submission import submission
+from stages.cli.lazy_command import LazyCommand
+from stages.cli.pandas_later import import_pandas_later
 
 LOCKED = 3  # exit code where another run holds the store
+COMMANDS: Final = {
+    "plan": "stages.cli.pipeline",
+    "run": "stages.cli.pipeline",
+    "explain": "stages.cli.explain",
+    "status": "stages.cli.pipeline",
+    "clean": "stages.cli.pipeline",
+    "evaluate": "stages.cli.evaluate",
+    "compare": "stages.cli.compare",
+    "reproduce": "stages.cli.reproduce",
+    "submission": "stages.cli.submission",
+    "detect": "stages.cli.detect",
+    "export": "stages.cli.export",
+    "download": "stages.cli.download",
+    "doctor": "stages.cli.doctor",
+    "weights": "stages.cli.weights",
+    "configs": "stages.cli.configs",
+    "dataset": "stages.cli.dataset",
+    "predictions": "stages.cli.predictions",
+}
+"""Each command and the module of its function or group, in the order of `wider8k --help`. A new one is a line here."""
 
 _HELP = """Finds faces in images of any size and measures how well, in runs that never compute anything twice.
 
@@ -39,8 +49,17 @@ wider8k run -c smoke
 wider8k detect PHOTOS --weights retinaface_mobilenet --out found
 """
 
+
+class _Commands(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, module in COMMANDS.items():
+            self.add_command(LazyCommand(name, module))
+
+
 app = typer.Typer(
     name="wider8k",
+    cls=_Commands,
     help=_HELP,
     no_args_is_help=True,
     add_completion=True,
@@ -48,30 +67,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    plan,
-    run,
-    explain,
-    status,
-    clean,
-    evaluate,
-    compare,
-    reproduce,
-    submission,
-    detect,
-    export,
-    download,
-    doctor,
-):
-    app.command()(command)
-app.add_typer(weights.group, name="weights")
-app.add_typer(configs.group, name="configs")
-app.add_typer(dataset.group, name="dataset")
-app.add_typer(predictions.group, name="predictions")
 
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib import metadata  # 0.03 s, for this option alone
+
         print(f"wider8k {metadata.version('wider8k')}")
         raise typer.Exit
 
@@ -93,9 +94,14 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8, or no text of this terminal
     sys.excepthook = _trace
+    import_pandas_later()
     try:
         app()
-    except StoreLockedError as error:
+    except RuntimeError as error:
+        from pipeline.engine.lock import StoreLockedError  # with pyarrow, 0.15 s, which a help has no use for
+
+        if not isinstance(error, StoreLockedError):
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(LOCKED)
     except (ValueError, OSError) as error:

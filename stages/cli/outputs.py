@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.engine.graph import Graph
-from pipeline.engine.storage import Store
+if TYPE_CHECKING:
+    from pipeline.engine.graph import Graph
+    from pipeline.engine.storage import Store
 
 
 def require_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:

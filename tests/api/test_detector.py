@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import pipeline
 import pipeline.api.detector as detector_module
@@ -16,13 +14,17 @@ from pipeline.api.detector import load
 from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
 from pipeline.models.weights import open_detector
+from tests.stages.conftest import Answer, wider8k
 from tests.stages.world import drawn_image
 
+__all__ = ["wider8k"]
 
-def test_it_finds_what_the_command_finds(weights: Path, photo: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "stages.cli.main", "detect", photo, "--weights", weights, "--score", "0.3"]
-    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # the last digit depends on it
-    subprocess.run([*command, "--json", tmp_path / "found.json"], check=True, capture_output=True, env=env)
+
+def test_it_finds_what_the_command_finds(
+    weights: Path, photo: Path, tmp_path: Path, wider8k: Callable[..., Answer]
+) -> None:
+    found = wider8k("detect", photo, "--weights", weights, "--score", "0.3", "--json", tmp_path / "found.json")
+    assert found.code == 0, found.err
     (row,) = json.loads((tmp_path / "found.json").read_text())
     faces = pipeline.load(weights, device="cpu").detect(photo, score=0.3)
     assert len(faces) > 1

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from typer.testing import CliRunner
 
 from stages.cli import completion
-
-ROOT = Path(__file__).resolve().parents[3]
+from stages.cli.main import app
 
 
 @pytest.mark.parametrize(
@@ -27,10 +22,15 @@ def test_names_that_begin_so(completes: completion.Completer, typed: str, found:
     assert completes(typed) == found
 
 
-def test_a_shell_gets_them_where_they_are_typed() -> None:
-    typed = {"_WIDER8K_COMPLETE": "complete_bash", "COMP_WORDS": "wider8k run -c smo", "COMP_CWORD": "3"}
-    program = "import sys; sys.argv[0] = 'wider8k'; from stages.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **typed}, capture_output=True, text=True
-    )
-    assert done.stdout.split() == ["smoke"], done.stderr
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("wider8k run -c smo", ["smoke"]),
+        ("wider8k detect --weights retinaface_mobilenet_", ["retinaface_mobilenet_mb1"]),
+        ("wider8k re", ["reproduce"]),
+    ],
+)
+def test_a_shell_gets_them_where_they_are_typed(line: str, found: list[str]) -> None:
+    typed = {"_WIDER8K_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    answer = CliRunner().invoke(app, env=typed, prog_name="wider8k")
+    assert answer.output.split() == found, answer.exception
