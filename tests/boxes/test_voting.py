@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pipeline.boxes import voting
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import Voted, group, vote
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.wider_result import evaluate
+from tests.published_sets import published, truth_of
 
 Float = NDArray[np.float64]
 PAIRS = (
@@ -206,15 +206,11 @@ def test_mogface_vectors_to_the_bit(shared: Path) -> None:
 
 @pytest.fixture(scope="module")
 def truth(shared: Path) -> WiderGroundTruth:
-    return load_ground_truth(shared / "data/wider_val_gt")
+    return truth_of(shared)
 
 
 def pooled(shared: Path, truth: WiderGroundTruth, pair: tuple[str, str]) -> list[tuple[Float, Float]]:
-    sets = []
-    for name in pair:
-        folders = (shared / "data/predictions", shared / "reference/wider_eval/predictions")
-        (file,) = (folder / f"{name}.tar.gz" for folder in folders if (folder / f"{name}.tar.gz").exists())
-        sets.append(read_wider_text(file, truth.image_ids).predictions.select(truth.image_ids))
+    sets = [published(shared, name).predictions.select(truth.image_ids) for name in pair]
     images = []
     for image in range(len(truth.image_ids)):
         spans = [slice(each.offsets[image], each.offsets[image + 1]) for each in sets]

@@ -4,9 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_format import ImageInfo, require_format
+from tests.published_sets import published, truth_of
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]
@@ -170,8 +169,7 @@ def test_a_weak_detector_is_weak_in_every_form(name: str, images: int) -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize("name", ["retinaface_mobilenet025", "yolov7_face", "rfb_1mb_320"])
 def test_published_sets_are_what_they_are_read_as(shared: Path, name: str) -> None:
-    truth = load_ground_truth(shared / "data/wider_val_gt")
-    text = read_wider_text(shared / f"data/predictions/{name}.tar.gz", truth.image_ids)
+    truth, text = truth_of(shared), published(shared, name)
     known = {image_id: ImageInfo(boxes) for image_id, boxes in zip(truth.image_ids, truth.boxes, strict=True)}
     text.require(Path(name), known)
     text.require(Path(name), {})
