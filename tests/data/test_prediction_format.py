@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,26 @@ Form = Callable[[Rows, float, float], Rows]
 WIDTH, HEIGHT = 640, 480
 
 
+@cache
 def faces(image: int, count: int = 4) -> Rows:
     rng = np.random.default_rng(image)
     corner = rng.uniform((40, 30), (WIDTH - 100, HEIGHT - 100), (count, 2))
-    return np.concatenate([corner, corner + rng.uniform(20, 80, (count, 2))], axis=1)
+    return fixed(np.concatenate([corner, corner + rng.uniform(20, 80, (count, 2))], axis=1))
 
 
+@cache
 def found(image: int) -> Rows:
     """Rows x y w h score: the faces, a little off, and as many boxes elsewhere."""
     rng = np.random.default_rng(100 + image)
     boxes = np.concatenate([faces(image) + rng.normal(0, 1.5, (4, 4)), faces(1000 + image)])
     scores = np.sort(rng.uniform(0.02, 1, len(boxes)))[::-1]
-    return np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores]
+    return fixed(np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores])
+
+
+def fixed(rows: Rows) -> Rows:
+    """Returns rows that are kept for later, and so cannot be written into."""
+    rows.setflags(write=False)
+    return rows
 
 
 def plain(rows: Rows, width: float, height: float) -> Rows:
