@@ -59,7 +59,8 @@ def _common(xp: Any, low: Any, high: Any, other_low: Any, other_high: Any, one: 
 def _columns(boxes: Any) -> tuple[Any, Any]:
     """Returns the library of an array and its four columns, each in one piece of memory."""
     if isinstance(boxes, np.ndarray):
-        return np, np.ascontiguousarray(np.moveaxis(boxes, -1, 0), np.float64)
+        # As `np.moveaxis` would, whose checks take a sixth of the time of a small table.
+        return np, np.ascontiguousarray(boxes.transpose(boxes.ndim - 1, *range(boxes.ndim - 1)), np.float64)
     import torch
 
     return torch, boxes.movedim(-1, 0).contiguous()

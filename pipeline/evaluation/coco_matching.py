@@ -9,6 +9,7 @@ Tensor names: N detections, F faces, T overlaps, A area ranges.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -48,19 +49,39 @@ def match_image(boxes_N4: Float64, faces_F4: Float64, crowd_F: Bool, ignored_AF:
     if not (len(boxes_N4) and len(faces_F4)):
         return found, ignored
     iou_NF = _overlaps(boxes_N4, faces_F4, crowd_F)
-    free = np.ones((*shape, len(faces_F4)), bool)
-    first, second = np.ix_(range(shape[0]), range(shape[1]))
+    free_FAT = np.ones((len(faces_F4), *shape), bool)
+    ignored_FA1 = ignored_AF.T[:, :, None]
+    counting_FA1 = ~ignored_FA1
     for row in np.flatnonzero(iou_NF.max(axis=1) >= _REACHED[0]).tolist():
-        iou = np.where(free & (iou_NF[row] >= _REACHED[:, None]), iou_NF[row], -1.0)
-        face, best = _last_best(np.where(ignored_AF[:, None], -1.0, iou))
-        other, spare = _last_best(np.where(ignored_AF[:, None], iou, -1.0))
-        counts = best >= 0
-        face = np.where(counts, face, other)
-        matched = counts | (spare >= 0)
+        near = np.flatnonzero(iou_NF[row] >= _REACHED[0])
+        if len(near) > 1:  # best first, of equal ones the last
+            near = near[np.lexsort((-near, -iou_NF[row, near]))]
+        reached = [(face, iou_NF[row, face] >= _REACHED) for face in near.tolist()]
+        counts = _take(reached, counting_FA1, free_FAT, crowd_F, np.zeros(shape, bool))
+        matched = _take(reached, ignored_FA1, free_FAT, crowd_F, counts)
         found[:, :, row] = matched
-        ignored[:, :, row] = np.where(matched, ~counts, ignored[:, :, row])
-        free[first, second, face] &= ~matched | crowd_F[face]
+        ignored[:, :, row] = (ignored[:, :, row] | matched) & ~counts
     return found, ignored
+
+
+def _take(
+    reached: Sequence[tuple[int, Bool]], wanted_FA1: Bool, free_FAT: Bool, crowd_F: Bool, matched_AT: Bool
+) -> Bool:
+    """Returns bool [A, T], where a detection has a face, after it took the first free one of those that are wanted.
+
+    Args:
+        reached: the faces near it, best first, each with bool [T]: where it overlaps enough.
+        wanted_FA1: bool [F, A, 1].
+        free_FAT: bool [F, A, T]; what is taken and no crowd is not free any more.
+        crowd_F: bool [F].
+        matched_AT: where it had one before.
+    """
+    for face, enough_T in reached:
+        takes_AT = wanted_FA1[face] & enough_T & free_FAT[face] & ~matched_AT
+        matched_AT = matched_AT | takes_AT
+        if not crowd_F[face]:
+            free_FAT[face] &= ~takes_AT
+    return matched_AT
 
 
 def _overlaps(boxes_N4: Float64, faces_F4: Float64, crowd_F: Bool) -> Float64:
@@ -73,8 +94,3 @@ def _overlaps(boxes_N4: Float64, faces_F4: Float64, crowd_F: Bool) -> Float64:
         with np.errstate(divide="ignore", invalid="ignore"):
             iou[:, crowd_F] = np.where(shared > 0, shared / sides.prod(axis=1)[:, None], 0.0)
     return iou
-
-
-def _last_best(iou: Float64) -> tuple[NDArray[np.int64], Float64]:
-    """Returns the position of the greatest number along the last axis, the last one on ties, and that number."""
-    return iou.shape[-1] - 1 - iou[..., ::-1].argmax(axis=-1), iou.max(axis=-1)

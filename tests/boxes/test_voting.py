@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pipeline.boxes import voting
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import Voted, group, vote
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.wider_result import evaluate
+from tests.published_sets import published, truth_of
 
 Float = NDArray[np.float64]
 PAIRS = (
@@ -204,15 +206,11 @@ def test_mogface_vectors_to_the_bit(shared: Path) -> None:
 
 @pytest.fixture(scope="module")
 def truth(shared: Path) -> WiderGroundTruth:
-    return load_ground_truth(shared / "data/wider_val_gt")
+    return truth_of(shared)
 
 
 def pooled(shared: Path, truth: WiderGroundTruth, pair: tuple[str, str]) -> list[tuple[Float, Float]]:
-    sets = []
-    for name in pair:
-        folders = (shared / "data/predictions", shared / "reference/wider_eval/predictions")
-        (file,) = (folder / f"{name}.tar.gz" for folder in folders if (folder / f"{name}.tar.gz").exists())
-        sets.append(read_wider_text(file, truth.image_ids).predictions.select(truth.image_ids))
+    sets = [published(shared, name).predictions.select(truth.image_ids) for name in pair]
     images = []
     for image in range(len(truth.image_ids)):
         spans = [slice(each.offsets[image], each.offsets[image + 1]) for each in sets]
@@ -242,10 +240,26 @@ VARIANTS = {
 }
 
 
+def once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Grouping is most of a vote, and the same in all variants: each of different arguments is computed once."""
+    known: dict[tuple[object, ...], Any] = {}
+
+    def answer(boxes: Float, *others: object, **options: object) -> Any:
+        key = (boxes.shape, boxes.tobytes(), others, *options.items())
+        if key not in known:
+            known[key] = function(boxes, *others, **options)
+        return known[key]
+
+    return answer
+
+
 @pytest.mark.wider
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
-def test_fusion_of_published_sets(shared: Path, truth: WiderGroundTruth, pair: tuple[str, str]) -> None:
+def test_fusion_of_published_sets(
+    shared: Path, truth: WiderGroundTruth, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voting, "group", once(group))
     expected = json.loads((shared / "reference/wider_eval/expected.json").read_text())["fusion"]["+".join(pair)]
     images = pooled(shared, truth, pair)
     assert sum(len(scores) for _, scores in images) == expected["boxes_in"]

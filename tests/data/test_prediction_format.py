@@ -1,30 +1,38 @@
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_format import ImageInfo, require_format
+from tests.published_sets import published, truth_of
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]
 WIDTH, HEIGHT = 640, 480
 
 
+@cache
 def faces(image: int, count: int = 4) -> Rows:
     rng = np.random.default_rng(image)
     corner = rng.uniform((40, 30), (WIDTH - 100, HEIGHT - 100), (count, 2))
-    return np.concatenate([corner, corner + rng.uniform(20, 80, (count, 2))], axis=1)
+    return fixed(np.concatenate([corner, corner + rng.uniform(20, 80, (count, 2))], axis=1))
 
 
+@cache
 def found(image: int) -> Rows:
     """Rows x y w h score: the faces, a little off, and as many boxes elsewhere."""
     rng = np.random.default_rng(100 + image)
     boxes = np.concatenate([faces(image) + rng.normal(0, 1.5, (4, 4)), faces(1000 + image)])
     scores = np.sort(rng.uniform(0.02, 1, len(boxes)))[::-1]
-    return np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores]
+    return fixed(np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores])
+
+
+def fixed(rows: Rows) -> Rows:
+    """Returns rows that are kept for later, and so cannot be written into."""
+    rows.setflags(write=False)
+    return rows
 
 
 def plain(rows: Rows, width: float, height: float) -> Rows:
@@ -170,8 +178,7 @@ def test_a_weak_detector_is_weak_in_every_form(name: str, images: int) -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize("name", ["retinaface_mobilenet025", "yolov7_face", "rfb_1mb_320"])
 def test_published_sets_are_what_they_are_read_as(shared: Path, name: str) -> None:
-    truth = load_ground_truth(shared / "data/wider_val_gt")
-    text = read_wider_text(shared / f"data/predictions/{name}.tar.gz", truth.image_ids)
+    truth, text = truth_of(shared), published(shared, name)
     known = {image_id: ImageInfo(boxes) for image_id, boxes in zip(truth.image_ids, truth.boxes, strict=True)}
     text.require(Path(name), known)
     text.require(Path(name), {})

@@ -13,6 +13,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.fuse import for_inference
 from pipeline.models.init import without_random_weights
+from pipeline.models.network_copy import copy_network
 from pipeline.models.padding import COARSEST, Layout, Padding
 
 SIZES = ((101, 125), (128, 67), (33, 17))
@@ -61,7 +62,7 @@ def test_the_deep_networks_are_those_with_norms_over_whole_maps() -> None:
 def test_every_image_gets_its_own_answers(name: str) -> None:
     torch.manual_seed(0)
     detector = for_inference(settled(DETECTORS.find(name).build(), side=256))
-    careful, careless = copy.deepcopy(detector), detector
+    careful, careless = copy_network(detector), detector
     padding = Padding(careful)
     images, padded = canvas()
     with torch.inference_mode():
@@ -90,7 +91,7 @@ def test_the_progressive_classifier_sees_no_confident_cell_beyond_an_image(decid
     detector.decide_by(decides)
     detector.hierarchical.threshold = 0.005  # many cells are above it, beyond the images too
     detector = for_inference(detector)
-    careful = copy.deepcopy(detector)
+    careful = copy_network(detector)
     padding = Padding(careful)
     images, padded = canvas()
     with torch.inference_mode():
@@ -118,7 +119,7 @@ def test_a_norm_over_whole_maps_counts_the_cells_of_its_image_only() -> None:
 def test_a_canvas_that_all_images_fill_costs_nothing_and_changes_nothing() -> None:
     torch.manual_seed(0)
     detector = for_inference(settled(DETECTORS["retinaface_mobilenet"].build()))
-    careful = copy.deepcopy(detector)
+    careful = copy_network(detector)
     padding = Padding(careful)
     image = torch.randn(2, 3, 100, 140)
     with torch.inference_mode():

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.images import encode_png
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, ScoredBoxes
@@ -18,6 +16,7 @@ from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
 from tests.boxes.test_matching import nearest_faces
+from tests.published_sets import published, truth_of
 from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
@@ -162,18 +161,12 @@ def expected_of(shared: Path) -> Any:
     return json.loads((shared / "reference/wider_eval/expected.json").read_text())
 
 
-@cache
-def truth_of(shared: Path) -> WiderGroundTruth:
-    return load_ground_truth(shared / "data/wider_val_gt")
-
-
 @pytest.mark.wider
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.slow
 def test_published_sets_in_the_best_order_are_the_reference(shared: Path, name: str) -> None:
     truth, expected = truth_of(shared), expected_of(shared)["oracle_on_published_sets"][name]
-    file = shared.joinpath(*Path(expected_of(shared)["sets"][name]["file"]).parts[1:])
-    given = read_wider_text(file, truth.image_ids).predictions
+    given = published(shared, name).predictions
     # Without suppression for one of them only: each takes a second.
     best: dict[float | None, list[Detections]] = {0.4: [], **({None: []} if name == "yolov7_face" else {})}
     for image_id, faces, start, stop in zip(

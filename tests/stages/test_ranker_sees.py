@@ -74,8 +74,7 @@ def num_neighbours(ranker: Ranker) -> Iterator[list[Inputs]]:
     assert len(images) == len(inputs)
 
 
-def in_training(task: RankerTask, name: str, folder: Path) -> Inputs:
-    model = task.build().eval()
+def in_training(task: RankerTask, model: Ranker, name: str, folder: Path) -> Inputs:
     rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
     dataset = RankerDataset(rankings, read, task.recipe, model.normalisation.mean_bgr)
     batch = RankerPixelBatch.of(0, [dataset(0, 5, task.recipe.crop)]).to_batch(model.normalisation)
@@ -85,17 +84,16 @@ def in_training(task: RankerTask, name: str, folder: Path) -> Inputs:
     return only
 
 
-def in_validation(task: RankerTask, name: str) -> Inputs:
-    model = task.build().eval()
+def in_validation(task: RankerTask, model: Ranker, name: str) -> Inputs:
     with num_neighbours(model) as inputs:
         RankerValidator([ranking_of(name)], read, task.recipe)(model, 0, 1)  # type: ignore[arg-type]
     (only,) = inputs
     return only
 
 
-def in_use(task: RankerTask, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
+def in_use(task: RankerTask, model: Ranker, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
     """By way of the checkpoint, which is all that is left of a training."""
-    reranker = Reranker(open_ranker(task.save(task.build()))[1])
+    reranker = Reranker(open_ranker(task.save(model))[1])
     with num_neighbours(reranker.ranker) as inputs:
         reranker(image, ScoredBoxes(boxes, scores))
     (only,) = inputs
@@ -113,43 +111,44 @@ def same(one: Inputs, other: Inputs) -> None:
 @pytest.mark.parametrize("name", SIZES)
 def test_whole_images(tmp_path: Path, ranker: str, crop: int, name: str) -> None:
     task = RankerTask(ranker, replace(RECIPE, whole=True, crop=crop))
-    ranking = ranking_of(name)
-    used = in_use(task, pixels_of(name), ranking.boxes, ranking.scores)
+    ranking, model = ranking_of(name), task.build().eval()
+    used = in_use(task, model, pixels_of(name), ranking.boxes, ranking.scores)
     assert used[0].shape[2:] == (crop, crop) and used[2].tolist() == [7]
-    same(in_training(task, name, tmp_path), used)
-    same(in_validation(task, name), used)
+    same(in_training(task, model, name, tmp_path), used)
+    same(in_validation(task, model, name), used)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) -> None:
     """Mirrored after it was put into its square, a high image would lie on the other side of it."""
     task = RankerTask("crface_mobilenet", replace(RECIPE, whole=True, crop=80, flip_prob=1.0))
-    ranking, width = ranking_of(name), np.float32(SIZES[name][0])
+    ranking, width, model = ranking_of(name), np.float32(SIZES[name][0]), task.build().eval()
     turned = ranking.boxes.copy()
     turned[:, [0, 2]] = width - ranking.boxes[:, [2, 0]]
-    used = in_use(task, np.ascontiguousarray(pixels_of(name)[:, ::-1]), turned, ranking.scores)
-    same(in_training(task, name, tmp_path), used)
+    used = in_use(task, model, np.ascontiguousarray(pixels_of(name)[:, ::-1]), turned, ranking.scores)
+    same(in_training(task, model, name, tmp_path), used)
 
 
 @pytest.mark.parametrize("name", ["wide", "high", "square"])
 def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
     """What the network is given of a crop is what it would be given of it in use; the validator gets whole images."""
     task = RankerTask("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
-    images, tables, valid = in_training(task, name, tmp_path)
+    model = task.build().eval()
+    images, tables, valid = in_training(task, model, name, tmp_path)
     dataset = RankerDataset(
         LabelledCandidateReader(stored(tmp_path / "again", [ranking_of(name)])),
         read,
         task.recipe,
-        task.build().normalisation.mean_bgr,
+        model.normalisation.mean_bgr,
     )
     example = dataset(0, 5, 48)
     boxes = example.table[: example.valid, :4] * np.float32(48)
     boxes[:, 2:] += boxes[:, :2]
-    used = in_use(task, example.image, boxes, example.table[: example.valid, 4])
+    used = in_use(task, model, example.image, boxes, example.table[: example.valid, 4])
     assert torch.equal(images, used[0]) and torch.equal(valid, used[2])
     torch.testing.assert_close(tables, used[1], atol=1e-6, rtol=0)
     ranking = ranking_of(name)
-    same(in_validation(task, name), in_use(task, pixels_of(name), ranking.boxes, ranking.scores))
+    same(in_validation(task, model, name), in_use(task, model, pixels_of(name), ranking.boxes, ranking.scores))
 
 
 def test_a_size_on_request_keeps_the_square() -> None:

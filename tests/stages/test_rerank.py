@@ -48,8 +48,7 @@ def wired(world: World, photos: Path, ranker: str) -> World:
     return world
 
 
-def expected(found: Detections, name: str, ranker: str, iou: float | None, **options: object) -> ScoredBoxes:
-    reranker = Reranker(open_ranker(ranker)[1], **options)  # type: ignore[arg-type]
+def expected(found: Detections, name: str, reranker: Reranker, iou: float | None) -> ScoredBoxes:
     ranked = reranker(drawn_image(int(name[0])), found.scored)
     if iou is None:
         return ranked
@@ -72,8 +71,9 @@ def test_rows_are_what_the_ranker_makes_of_them(
     wired.done(*full)
     given, ranked = wired.by_id("boxes"), wired.by_id("ranked", *full)
     assert list(ranked) == list(given)
+    reranker = Reranker(open_ranker(ranker)[1], **options)  # type: ignore[arg-type]
     for name in ("0.png", "1.png", "2.png"):
-        want, found = expected(given[name], name, ranker, iou, **options), ranked[name]
+        want, found = expected(given[name], name, reranker, iou), ranked[name]
         np.testing.assert_array_equal(found.boxes, want.boxes)
         np.testing.assert_array_equal(found.scores, want.scores)
         np.testing.assert_array_equal(found.landmarks, want.landmarks)

@@ -89,9 +89,10 @@ def write_coco_results(table: PredictionTable, file: Path, options: WriteOptions
             image_id = options.ids.get(name, name)
             named += isinstance(image_id, str) and len(scores) > 0
             empty += not len(scores)
+            start = f'{{"image_id": {json.dumps(image_id, ensure_ascii=False)}, "category_id": 1, "bbox": '
             for box, score in zip(widths_of(boxes).tolist(), scores.tolist(), strict=True):
-                entry = {"image_id": image_id, "category_id": 1, "bbox": box, "score": score}
-                stream.write(f"{'' if first else ','}\n{json.dumps(entry, ensure_ascii=False)}")
+                # Finite numbers and lists of them read alike in JSON and in Python, which writes them in half the time.
+                stream.write(f'{"" if first else ","}\n{start}{box}, "score": {score}}}')
                 first = False
         stream.write("\n]\n")
     lines = [f"{empty} images without a box are left out: the list cannot name them"] if empty else []

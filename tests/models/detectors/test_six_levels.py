@@ -43,13 +43,12 @@ def test_halos_beyond_the_practical_one_are_cut() -> None:
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
 @pytest.mark.parametrize("pyramid", ["low", "v2p"])
 def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
+    cases: dict[str, dict[str, object]] = {"hrnet_w18": {"pyramid": pyramid}}
+    if pyramid == "low":  # HAMBox is built with its own
+        cases["hambox_resnet50"] = {"deep_head": True, "shared_heads": True}
     with torch.device("meta"), without_random_weights():
-        for detector in (
-            DETECTORS["hrnet_w18"].build(pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
-            DETECTORS["hambox_resnet50"].build(
-                head=head, deep_head=True, shared_heads=True, pyramid_anchor=True, anchor_scale=0.68
-            ),
-        ):
+        for name, switches in cases.items():
+            detector = DETECTORS[name].build(**switches, head=head, pyramid_anchor=True, anchor_scale=0.68)
             detector.all_heads = True
             raw = detector.eval()(torch.zeros(2, 3, 64, 96))
             anchors = detector.grid.count(64, 96)
