@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     *(f"{node}.dataset.{side}=160" for node in ("drawings", "faces") for side in ("width", "height")),
     "drawings.dataset.images=16", "faces.dataset.images=12", "boxes.run.shard_rows=4", "boxes.run.max_error_share=1",
+    "boxes.run.workers=1", "detector.run.loaders=0",  # each one more is a process that imports Ray
     "detector.recipe={steps: 4, images: 16, batch: 4, crop: 128}",
 ]  # fmt: skip
 
