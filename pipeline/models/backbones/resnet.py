@@ -1,4 +1,4 @@
-"""torchvision's ResNet without its classifier: named feature levels for a pyramid."""
+"""ResNet without its classifier: named feature levels for a pyramid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from pipeline.models.backbones.bottleneck import Stack
 from pipeline.models.chunked_inference import in_blocks
 
 _BOTTLENECK_CHANNELS = {1: 256, 2: 512, 3: 1024, 4: 2048}
@@ -37,19 +38,18 @@ class ResNet(nn.Module):
             ValueError: the depth or a layer does not exist.
             OSError: the ImageNet weights cannot be had.
         """
-        from torchvision.models import resnet
-
         super().__init__()
         if depth not in BLOCKS:
             raise ValueError(f"no ResNet of depth {depth}; there are {', '.join(map(str, BLOCKS))}")
         if not layers or list(layers) != sorted(set(layers)) or not set(layers) <= set(_STRIDES):
             raise ValueError(f"layers must be rising numbers of 1 to 4, got {list(layers)}")
-        whole = resnet.ResNet(resnet.Bottleneck, list(BLOCKS[depth]))
+        whole = Stack(BLOCKS[depth])
         if pretrained:
+            state = _imagenet(152 if depth == "152-short" else int(depth))
             # Names that a shortened network lacks are skipped, as the released code does.
-            whole.load_state_dict(_imagenet(152 if depth == "152-short" else int(depth)), strict=depth != "152-short")
-        self.conv1, self.bn1, self.relu, self.maxpool = whole.conv1, whole.bn1, whole.relu, whole.maxpool
-        self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
+            whole.load_state_dict(state, strict=depth != "152-short")
+        for name, part in whole.named_children():
+            self.add_module(name, part)
         self.taken = tuple(layers)
         self.channels = tuple(_BOTTLENECK_CHANNELS[number] for number in layers)
         self.strides = tuple(_STRIDES[number] for number in layers)
@@ -71,7 +71,9 @@ class ResNet(nn.Module):
 
     def _up_to(self, number: int, images: Tensor) -> Tensor:
         """Returns the output of a layer, from the image on."""
-        x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x: Tensor = images
+        for part in ("conv1", "bn1", "relu", "maxpool"):
+            x = self.get_submodule(part)(x)
         for earlier in range(1, number + 1):
             x = self.get_submodule(f"layer{earlier}")(x)
         return x
@@ -88,7 +90,7 @@ def _reach(blocks: Sequence[int], last: int) -> int:
 
 
 def _imagenet(depth: int) -> dict[str, Tensor]:
-    """Returns torchvision's ImageNet weights, from its cache or the network."""
+    """Returns torchvision's ImageNet weights but for its classifier's, from its cache or the network."""
     from torchvision.models import get_model_weights
 
     weights = get_model_weights(f"resnet{depth}").IMAGENET1K_V1
@@ -99,4 +101,4 @@ def _imagenet(depth: int) -> dict[str, Tensor]:
             f"ImageNet weights of ResNet-{depth} cannot be fetched ({error}): put {weights.url} into torch's cache "
             "($TORCH_HOME/hub/checkpoints), or build without pretrained"
         ) from error
-    return state
+    return {name: value for name, value in state.items() if not name.startswith("fc.")}
