@@ -7,8 +7,11 @@ and its own storage holds nothing but its bookkeeping.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -50,7 +53,8 @@ def train_together(
     try:
         for left in reversed(range(RESTARTS + 1)):
             try:
-                result = _trainer(function, resources, store, folder, passing).fit()
+                with _interrupts_kept():
+                    result = _trainer(function, resources, store, folder, passing).fit()
                 break
             except (TrainingFailedError, RayActorError) as error:
                 if not left or not _is_death_of_supervision(error):
@@ -61,6 +65,19 @@ def train_together(
     if outcome == "stopped":
         raise WorkersStopped(value)
     return value
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Puts back the handler of interrupts: Ray Train's own keeps its controller, a process of 700 MB, alive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _trainer(
