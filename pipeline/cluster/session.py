@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+from contextlib import suppress
 from typing import Any
 
 from pipeline.cluster.address import joined
@@ -16,6 +18,7 @@ from pipeline.engine.machine_memory import memory_limit
 # for it. Half of it is Ray Data's, which lets a loader begin only what has room there: with 500 MB six loaders of 39 MB
 # batches took turns, and gave 2 batches/s where 10 were possible.
 LOCAL_STORE_SHARE, LOCAL_STORE_LEAST = 1 / 16, 500_000_000
+SHARED_MEMORY = "/dev/shm"
 # glibc's malloc in the workers: one heap that keeps what it has. Otherwise a network's buffers go back to the system
 # after every image and are taken again, page by page: an 8K image costs 5.1 s of CPU instead of 3.6, with 0.5 GB less.
 WORKER_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
@@ -49,8 +52,7 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
         if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
-            store_bytes = max(int(memory_limit() * LOCAL_STORE_SHARE), LOCAL_STORE_LEAST)
-            start_local(options | {"object_store_memory": store_bytes}, verbose)
+            start_local(options | {"object_store_memory": local_store_bytes()}, verbose)
             without_helpers(ends_with_this_process)
         else:
             join(options, verbose)
@@ -61,6 +63,15 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     # What ends a dataset is raised as well, and said in words of this project.
     logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.CRITICAL)
     return connects
+
+
+def local_store_bytes() -> int:
+    """Returns the size of a local cluster's object store: a share of the memory, no more than may be shared."""
+    wanted = int(memory_limit() * LOCAL_STORE_SHARE)
+    with suppress(OSError):  # there is none on macOS
+        # Beyond that, which a container may limit to little, Ray takes a file on a disk.
+        wanted = min(wanted, int(shutil.disk_usage(SHARED_MEMORY).free * 0.9))
+    return max(wanted, LOCAL_STORE_LEAST)
 
 
 def _set_environment(local: bool, verbose: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import ray
 from numpy.typing import NDArray
 
 from pipeline.cluster.ray_loader import LARGE_BYTES, packed, unpacked
+from pipeline.cluster.session import local_store_bytes
 from pipeline.engine.machine_memory import memory_limit
 
 
@@ -63,4 +66,16 @@ def test_what_is_written_into_a_batch_stays_there() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_a_local_cluster_has_room_for_batches_of_many_loaders() -> None:
     """Half of it is Ray Data's: of 24 GB, the room of 17 batches of 43 MB, which six loaders need to work side by side."""
-    assert ray.cluster_resources()["object_store_memory"] >= memory_limit() // 16
+    assert ray.cluster_resources()["object_store_memory"] >= local_store_bytes()
+
+
+@pytest.mark.parametrize(("free", "expected"), [(10**12, 2 * 10**9), (10**9, 9 * 10**8), (10**6, 5 * 10**8)])
+def test_the_store_fits_into_what_may_be_shared(free: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cluster.session.memory_limit", lambda: 32 * 10**9)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
+    assert local_store_bytes() == expected
+
+
+def test_the_store_where_there_is_no_folder_of_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("pipeline.cluster.session.SHARED_MEMORY", str(tmp_path / "none"))
+    assert local_store_bytes() == max(memory_limit() // 16, 5 * 10**8)
