@@ -141,11 +141,10 @@ class RayExecutor:
                     _end_if_stopped(self._name)
                     waiting.check(machines_now(leaving=True))  # it may run on one that is drained
                 record: ShardRecord = ray.get(task)
-        except ray.exceptions.RayError as error:  # first: a task's own NodeFailed is both, and there is no task to end
+        except ray.exceptions.RayError as error:
             raise _cause(error) from error
-        except NodeFailed:
-            end()
-            raise
+        finally:
+            end()  # also an actor that failed: the error that is passed on would keep it, and its GPU
         return record
 
     def _processes(self, job: ShardJob) -> Resources:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.engine.worker_group import Prefetch
+from pipeline.cluster.lean_datasets import without_helpers
+from pipeline.engine.worker_group import Prefetch, in_threads
 
 # Between two rounds of Ray Data's scheduler, which runs in a thread of the training process and, with enough batches
 # ready, loops without waiting: 44 % of a core, and the interpreter's lock with it.
@@ -66,6 +67,18 @@ def _bytes_of(value: pa.LargeBinaryArray) -> pa.Buffer:
     _, ends, data = value.buffers()
     first, last = pa.Array.from_buffers(pa.int64(), 2, [None, ends], offset=value.offset).to_pylist()
     return data[first:last]
+
+
+def prefetch_of(loaders: int, passing: bool) -> Prefetch:
+    """Returns how a training's process gets its batches: from that many loaders, or from threads of its own for 0.
+
+    Args:
+        loaders: processes.
+        passing: the cluster ends with this run, so that Ray Data needs no helper actors.
+    """
+    if loaders and passing:
+        without_helpers(lambda: True)
+    return stream_with(loaders) if loaders else in_threads
 
 
 def stream_with(loaders: int) -> Prefetch:

@@ -1,7 +1,7 @@
 """A distributed stage with one worker: an actor of the node's resources, started again where it dies.
 
-Ray Train would add a controller and a worker group: two more processes that import Ray and torch, one after the other,
-with nothing to coordinate.
+Ray Train would add a controller with its helpers and a worker group: processes that import Ray and torch, one after the
+other, with nothing to coordinate.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.cluster.lean_datasets import without_helpers
-from pipeline.cluster.ray_loader import stream_with
+from pipeline.cluster.ray_loader import prefetch_of
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_whole
-from pipeline.engine.worker_group import Prefetch, in_threads
-
-RESTARTS = 5  # within one run; another run resumes
+from pipeline.engine.worker_group import RESTARTS, Prefetch
 
 
 class SingleProcess:
@@ -36,13 +33,5 @@ def start_alone(job: ShardJob, request: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def run_alone(function: Callable[[Prefetch], Any], *, loaders: int, passing: bool) -> Any:
-    """Returns function(prefetch), computed here: a `WorkerGroup` of the actor's own process.
-
-    Args:
-        function: of the training.
-        loaders: processes that make its batches; 0 for threads of this one.
-        passing: the cluster ends with this run, so that Ray Data needs no helper actors.
-    """
-    if loaders and passing:
-        without_helpers(lambda: True)
-    return function(stream_with(loaders) if loaders else in_threads)
+    """Returns function(prefetch), computed here: a `WorkerGroup` of the actor's own process; see `prefetch_of`."""
+    return function(prefetch_of(loaders, passing))

@@ -15,14 +15,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from pipeline.cluster.lean_datasets import without_helpers
-from pipeline.cluster.ray_loader import stream_with
+from pipeline.cluster.ray_loader import prefetch_of
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import Prefetch, WorkersStopped, in_threads
-
-RESTARTS = 5  # of all processes, within one run; another run resumes
+from pipeline.engine.worker_group import RESTARTS, Prefetch, WorkersStopped
 
 
 def train_together(
@@ -136,8 +133,7 @@ def _trainer_class(passing: bool) -> type[Any]:
 
 def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool, passing: bool) -> tuple[str, Any]:
     """Runs in every process of the group."""
-    if loaders and passing:
-        without_helpers(lambda: True)
+    prefetch = prefetch_of(loaders, passing)
     if accelerated:
         import torch
         from ray.train.torch import get_device
@@ -145,7 +141,7 @@ def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: boo
         # Processes of one machine see each other's GPUs; this one's own becomes the current one of this thread.
         torch.cuda.set_device(get_device())
     try:
-        return "done", function(stream_with(loaders) if loaders else in_threads)
+        return "done", function(prefetch)
     except WorkersStopped as stopped:
         return "stopped", str(stopped)  # raised, it would count as a failure and be tried again
 

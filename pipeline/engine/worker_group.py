@@ -17,12 +17,13 @@ Prefetch = Callable[[Callable[[int], Any], range], Iterator[Any]]
 WorkerGroup = Callable[[Callable[[Prefetch], Any]], Any]
 """Runs a function in every worker process of a node (`Resources.workers`); returns what rank 0 returned.
 
-A process that dies is started again, a few times at most, and the function resumes from its own checkpoints. Several
-form one torch process group and restart together, also after an exception, which may be the death of another one; a
-single process's exception ends it. `WorkersStopped` ends a group for good.
+A process that dies is started again, `RESTARTS` times at most, and the function resumes from its own checkpoints.
+Several form one torch process group and restart together, also after an exception, which may be the death of another
+one; a single process's exception ends it. `WorkersStopped` ends a group for good.
 """
 
 DEPTH = 3
+RESTARTS = 5  # within one run; another run resumes
 
 
 class WorkersStopped(RuntimeError):

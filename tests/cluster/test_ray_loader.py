@@ -65,7 +65,7 @@ def test_what_is_written_into_a_batch_stays_there() -> None:
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_a_local_cluster_has_room_for_batches_of_many_loaders() -> None:
-    """Half of it is Ray Data's: of 24 GB, the room of 17 batches of 43 MB, which six loaders need to work side by side."""
+    """Half of it is Ray Data's: of 24 GB, the room of 17 batches of 43 MB."""
     assert ray.cluster_resources()["object_store_memory"] >= local_store_bytes()
 
 

@@ -80,6 +80,10 @@ def walk(folder: Path, loaders: int = 0, **fields: Any) -> Outcome:
     return Runner(graph, Store(str(folder / "store")), Options(frozenset({"walk"})), RayExecutor).run()
 
 
+def actors() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children(recursive=True) if "SingleProcess" in command_of(each)]
+
+
 def rows(folder: Path) -> list[Row]:
     store = Store(str(folder / "store"))
     return list(Artifact(store, stored_manifests(store, "walk")[0]).rows())
@@ -110,6 +114,7 @@ def test_one_that_dies_too_often_fails(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_error_of_its_own_is_said_at_once(tmp_path: Path) -> None:
     outcome = walk(tmp_path, mistake="no face to learn from")
     assert outcome.failed == {"walk": "no face to learn from"}
+    assert psutil.wait_procs(actors(), timeout=10)[1] == [], "an actor that failed keeps its resources"
 
 
 def test_batches_come_from_loader_processes_and_nothing_else_is_started(tmp_path: Path) -> None:

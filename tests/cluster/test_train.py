@@ -92,6 +92,16 @@ def trainers(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return [process for process in family_of(driver) if "RayTrainWorker" in command_of(process)]
 
 
+def kill_the_only(driver: subprocess.Popen[bytes], kind: str, store: Path) -> None:
+    """Kills the driver's process of a kind in the middle of the training, which goes on to its end all the same."""
+    wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+    (process,) = [each for each in family_of(driver) if kind in command_of(each)]
+    process.kill()
+    assert checkpoints(store)[-1] < STEPS
+    _, said = driver.communicate(timeout=200)
+    assert driver.returncode == 0, said.decode()
+
+
 def log(store: Path) -> list[dict]:
     return [json.loads(line) for line in (store / "detector.jsonl").read_text().splitlines()]
 
@@ -136,12 +146,7 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp
 def test_a_killed_controller_of_ray_train_changes_nothing(quiet, indexed, tmp_path):
     store = shutil.copytree(indexed, tmp_path / "killed")
     driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
-    (controller,) = [process for process in family_of(driver) if "TrainController" in command_of(process)]
-    controller.kill()
-    assert checkpoints(store)[-1] < STEPS
-    _, said = driver.communicate(timeout=200)
-    assert driver.returncode == 0, said.decode()
+    kill_the_only(driver, "TrainController", store)
     assert (store / "detector.safetensors").read_bytes() == (quiet / "detector.safetensors").read_bytes()
     assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
 
@@ -202,12 +207,7 @@ def test_a_killed_training_of_one_process_ends_in_the_same_bytes(indexed, tmp_pa
     one = "detector.run={workers: 1, cpus: 0.5}"
     run_here(alone, LocalExecutor, sets=[one])
     driver = subprocess.Popen(command(killed, *ONLY, "--set", one), cwd=ROOT, stderr=subprocess.PIPE)
-    wait_for(driver, lambda: checkpoints(killed)[-1:] >= [4])
-    (trainer,) = [process for process in family_of(driver) if "SingleProcess" in command_of(process)]
-    trainer.kill()
-    assert checkpoints(killed)[-1] < STEPS
-    _, said = driver.communicate(timeout=200)
-    assert driver.returncode == 0, said.decode()
+    kill_the_only(driver, "SingleProcess", killed)
     assert (killed / "detector.safetensors").read_bytes() == (alone / "detector.safetensors").read_bytes()
     assert [entry.get("loss") for entry in log(killed)] == [entry.get("loss") for entry in log(alone)]
 
@@ -219,7 +219,7 @@ def test_one_process_gives_what_two_gave(indexed, tmp_path):
     run_here(alone, LocalExecutor, sets=[few])
     run_here(both, RayExecutor, sets=[few, "detector.run.loaders=0"])
     left = [p for p in psutil.Process().children(recursive=True) if "TrainController" in command_of(p)]
-    assert psutil.wait_procs(left, timeout=20)[1] == [], "a controller outlives its training"
+    assert psutil.wait_procs(left, timeout=20)[1] == [], "a controller is left after its training"
     ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (alone, both))
     assert len(ours) == len(theirs) == 12
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)

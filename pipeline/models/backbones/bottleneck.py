@@ -1,6 +1,6 @@
 """ResNet's block and its stack, as torchvision has them: names, arithmetic and random numbers.
 
-Own lines, since the import of torchvision brings torch's compiler along: 1.3 s of every process with such a network.
+Own lines, since the import of torchvision brings torch's compiler along: 1.6 s of every process with such a network.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
 
 
 class Stack(nn.Module):
-    """Stem and four layers of blocks, without the classifier; its parts are taken from it by name."""
+    """Stem and four layers of blocks, without the classifier."""
 
     def __init__(self, blocks: Sequence[int]) -> None:
         """Args: blocks of each of the four layers. Weights are random: He's initialisation, norms at 1 and 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.backbones.bottleneck import Stack
 from pipeline.models.chunked_inference import in_blocks
@@ -19,7 +19,7 @@ BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), "152-short":
 Depth = int | str
 
 
-class ResNet(nn.Module):
+class ResNet(Stack):
     """Image to the outputs of some of ``layer1`` .. ``layer4``; parameter names as torchvision's.
 
     Attributes:
@@ -38,18 +38,15 @@ class ResNet(nn.Module):
             ValueError: the depth or a layer does not exist.
             OSError: the ImageNet weights cannot be had.
         """
-        super().__init__()
         if depth not in BLOCKS:
             raise ValueError(f"no ResNet of depth {depth}; there are {', '.join(map(str, BLOCKS))}")
         if not layers or list(layers) != sorted(set(layers)) or not set(layers) <= set(_STRIDES):
             raise ValueError(f"layers must be rising numbers of 1 to 4, got {list(layers)}")
-        whole = Stack(BLOCKS[depth])
+        super().__init__(BLOCKS[depth])
         if pretrained:
             state = _imagenet(152 if depth == "152-short" else int(depth))
             # Names that a shortened network lacks are skipped, as the released code does.
-            whole.load_state_dict(state, strict=depth != "152-short")
-        for name, part in whole.named_children():
-            self.add_module(name, part)
+            self.load_state_dict(state, strict=depth != "152-short")
         self.taken = tuple(layers)
         self.channels = tuple(_BOTTLENECK_CHANNELS[number] for number in layers)
         self.strides = tuple(_STRIDES[number] for number in layers)
@@ -71,9 +68,7 @@ class ResNet(nn.Module):
 
     def _up_to(self, number: int, images: Tensor) -> Tensor:
         """Returns the output of a layer, from the image on."""
-        x: Tensor = images
-        for part in ("conv1", "bn1", "relu", "maxpool"):
-            x = self.get_submodule(part)(x)
+        x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for earlier in range(1, number + 1):
             x = self.get_submodule(f"layer{earlier}")(x)
         return x
