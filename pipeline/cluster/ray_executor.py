@@ -141,10 +141,12 @@ class RayExecutor:
                     _end_if_stopped(self._name)
                     waiting.check(machines_now(leaving=True))  # it may run on one that is drained
                 record: ShardRecord = ray.get(task)
-        except ray.exceptions.RayError as error:
+        except ray.exceptions.RayError as error:  # first: a task's own NodeFailed is both, and there is no task to end
+            del end  # an actor that failed ends with its handle, which the error would keep in this frame
             raise _cause(error) from error
-        finally:
-            end()  # also an actor that failed: the error that is passed on would keep it, and its GPU
+        except NodeFailed:
+            end()
+            raise
         return record
 
     def _processes(self, job: ShardJob) -> Resources:
