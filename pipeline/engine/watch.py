@@ -90,8 +90,7 @@ class Watch:
 
     def abandon(self) -> None:
         """Makes the thread that computes end at its next row: another worker does its shard."""
-        with self._guard:
-            self._abandoned = True
+        self._abandoned = True
 
     def check(self, passed: float) -> Delay | None:
         """Returns a report once the limit has passed, written and noted for the next try; the worker is to be ended.

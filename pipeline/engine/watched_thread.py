@@ -35,6 +35,7 @@ class WatchedThread:
         Raises what the stage raises.
         """
         while True:
+            self._busy = True  # before it has them: an interrupt may come between
             self._todo.put(items)
             outcome = self._outcome()
             if isinstance(outcome, ShardRecord):
@@ -50,20 +51,23 @@ class WatchedThread:
         self._watch.abandon()
         self._todo.put(None)
         if self._thread.ident is not None and self._busy:
+            self._busy = False
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(Abandoned))
+        self._closed.set()
 
     def _start(self) -> None:
         # The thread has these as arguments: one that is left behind keeps its own.
         self._todo: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[ShardRecord | BaseException] = queue.SimpleQueue()
         self._busy = False
-        arguments = (self._job, self._watch, self._todo, self._done)
+        self._closed = threading.Event()
+        arguments = (self._job, self._watch, self._todo, self._done, self._closed)
         self._thread = threading.Thread(target=_work, args=arguments, name=self._job.ctx.node, daemon=True)
         self._thread.start()
 
     def _outcome(self) -> ShardRecord | BaseException | None:
         """Returns the record or the error of the shard in work; None: it is overdue."""
-        self._busy, last = True, time.monotonic()
+        last = time.monotonic()
         while True:
             with contextlib.suppress(queue.Empty):
                 outcome = self._done.get(timeout=TICK)
@@ -80,14 +84,32 @@ def _work(
     watch: Watch,
     todo: queue.SimpleQueue[Sequence[Item] | None],
     done: queue.SimpleQueue[ShardRecord | BaseException],
+    closed: threading.Event,
 ) -> None:
-    """Runs in the thread: opens the stage, then computes one shard after another until there is None."""
-    assert isinstance(job.stage, MapStage)
+    """Runs in the thread, and leaves only after `close`: an Abandoned that comes later is a trace on the terminal.
+
+    `close` raises it once at most, and sets `closed` after that, so it comes in the lines that expect it here.
+    """
     try:
-        worker = job.stage.open(job.ctx)
-        while (items := todo.get()) is not None:
-            done.put(compute_shard(job, worker, items, watch))
+        try:
+            _compute(job, watch, todo, done)
+        except Abandoned:
+            pass
+        except BaseException as error:  # raised in the thread that waits
+            done.put(error)
+        closed.wait()
     except Abandoned:
-        return
-    except BaseException as error:  # raised in the thread that waits
-        done.put(error)
+        pass
+
+
+def _compute(
+    job: ShardJob,
+    watch: Watch,
+    todo: queue.SimpleQueue[Sequence[Item] | None],
+    done: queue.SimpleQueue[ShardRecord | BaseException],
+) -> None:
+    """Opens the stage, then computes one shard after another until there is None."""
+    assert isinstance(job.stage, MapStage)
+    worker = job.stage.open(job.ctx)
+    while (items := todo.get()) is not None:
+        done.put(compute_shard(job, worker, items, watch))

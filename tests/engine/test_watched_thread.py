@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
+from pipeline.engine.watch import Abandoned, Watch
 from pipeline.engine.watched_thread import WatchedThread
 from tests.engine.conftest import World
 from tests.engine.squares import Squares
@@ -135,9 +137,12 @@ def job(tmp_path: Path, stage: Squares) -> ShardJob:
 
 
 def test_a_loop_in_python_is_ended_and_not_left_behind(tmp_path: Path, left: Callable[[], int]) -> None:
+    started = threading.Event()
+
     class Loops(Squares):
         def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
             def work(items: Sequence[Item]) -> Iterator[Row]:
+                started.set()
                 while True:
                     time.sleep(0.001)
                 yield {}
@@ -147,13 +152,61 @@ def test_a_loop_in_python_is_ended_and_not_left_behind(tmp_path: Path, left: Cal
     worker = WatchedThread(job(tmp_path, Loops()))
     # A shell's background jobs ignore it, and the tests may be one.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT)).start()
+    threading.Thread(target=lambda: (started.wait(), time.sleep(0.2), signal.raise_signal(signal.SIGINT))).start()
     try:
         with pytest.raises(KeyboardInterrupt), closing(worker):
             worker.compute([Item("a", "1")])
     finally:
         signal.signal(signal.SIGINT, before)
     wait_until_none_is(left)
+
+
+@pytest.mark.parametrize("end", ["row", "shard", "error"])
+def test_a_thread_that_ends_by_itself_while_it_is_given_up_says_nothing(
+    tmp_path: Path, left: Callable[[], int], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Its last steps are Python's own: what is raised there is a trace on the terminal."""
+    late: list[str] = []
+    go, row = threading.Event(), threading.Event()
+    abandon, count, work = Watch.abandon, Watch.row, watched_thread._work
+
+    class Waits(Squares):
+        def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+            if end == "error":
+                raise ValueError("mistake")
+            go.wait()
+            return super().open(ctx)
+
+    def counted(watch: Watch) -> None:
+        row.set()
+        count(watch)
+
+    def given_up_slowly(watch: Watch) -> None:
+        if end == "row":
+            abandon(watch)
+        go.set()
+        assert end != "row" or row.wait(10)
+        while end != "row" and worker._done.empty():
+            time.sleep(0.001)
+        time.sleep(0.1)
+
+    def last_steps(*arguments: Any) -> None:
+        try:
+            work(*arguments)
+            for _ in range(300):
+                time.sleep(0.001)
+        except Abandoned:
+            late.append(end)
+
+    monkeypatch.setattr(Watch, "row", counted)
+    monkeypatch.setattr(Watch, "abandon", given_up_slowly)
+    monkeypatch.setattr(watched_thread, "_work", last_steps)
+    worker = WatchedThread(job(tmp_path, Waits()))
+    worker._todo.put([Item("a", "1", {"value": 1})])
+    worker._busy = True
+    worker.close()
+    wait_until_none_is(left)
+    assert late == []
 
 
 def test_the_stages_own_errors_are_raised(tmp_path: Path, left: Callable[[], int]) -> None:
