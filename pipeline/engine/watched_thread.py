@@ -25,9 +25,8 @@ class WatchedThread:
 
     def __init__(self, job: ShardJob) -> None:
         """Starts the thread, in which the stage is opened at once."""
-        assert isinstance(job.stage, MapStage)
-        self._job, self._watch = job, Watch(job.ctx.resources.item_seconds)
-        self._start()
+        self._job = job
+        self._thread = _Thread(job, Watch(job.ctx.resources.item_seconds))
 
     def compute(self, items: Sequence[Item]) -> ShardRecord:
         """Computes a shard as `compute_shard` does, in a new thread after each one that is overdue.
@@ -35,38 +34,41 @@ class WatchedThread:
         Raises what the stage raises.
         """
         while True:
-            self._busy = True  # before it has them: an interrupt may come between
-            self._todo.put(items)
-            outcome = self._outcome()
+            outcome = self._thread.compute(items)
             if isinstance(outcome, ShardRecord):
                 return outcome
             if outcome is not None:
                 raise outcome
-            self.close()
-            self._watch = self._watch.successor()
-            self._start()
+            self._thread.close()
+            self._thread = _Thread(self._job, self._thread.watch.successor())
 
     def close(self) -> None:
         """Ends the thread, one that is in the middle of an item at its next step in Python."""
-        self._watch.abandon()
-        self._todo.put(None)
-        if self._thread.ident is not None and self._busy:
-            self._busy = False
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(Abandoned))
-        self._closed.set()
+        self._thread.close()
 
-    def _start(self) -> None:
-        # The thread has these as arguments: one that is left behind keeps its own.
+
+class _Thread(threading.Thread):
+    """One thread; those that are left behind go on beside the one in use.
+
+    Abandoned is raised in it by `close`, once at most, and `closed` is set after that. `run` waits for `closed`, so the
+    exception comes in the lines that expect it: before them or after them it would be a trace on the terminal.
+    """
+
+    def __init__(self, job: ShardJob, watch: Watch) -> None:
+        super().__init__(name=job.ctx.node, daemon=True)
+        self.watch = watch
+        self._job = job
         self._todo: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[ShardRecord | BaseException] = queue.SimpleQueue()
+        self._begun, self._closed = threading.Event(), threading.Event()
         self._busy = False
-        self._closed = threading.Event()
-        arguments = (self._job, self._watch, self._todo, self._done, self._closed)
-        self._thread = threading.Thread(target=_work, args=arguments, name=self._job.ctx.node, daemon=True)
-        self._thread.start()
+        self.start()
+        self._begun.wait()
 
-    def _outcome(self) -> ShardRecord | BaseException | None:
-        """Returns the record or the error of the shard in work; None: it is overdue."""
+    def compute(self, items: Sequence[Item]) -> ShardRecord | BaseException | None:
+        """Returns the record or the error of a shard; None: it is overdue."""
+        self._busy = True  # before it has them: an interrupt may come between
+        self._todo.put(items)
         last = time.monotonic()
         while True:
             with contextlib.suppress(queue.Empty):
@@ -74,42 +76,49 @@ class WatchedThread:
                 self._busy = False
                 return outcome
             now = time.monotonic()
-            if self._watch.check(now - last):
+            if self.watch.check(now - last):
                 return None
             last = now
 
+    def close(self) -> None:
+        """Ends it at its next row, and where it is at work at its next step in Python."""
+        self.watch.abandon()
+        self._todo.put(None)
+        if self._busy:
+            self._busy = False
+            self._raise_abandoned()
+        self._closed.set()
 
-def _work(
-    job: ShardJob,
-    watch: Watch,
-    todo: queue.SimpleQueue[Sequence[Item] | None],
-    done: queue.SimpleQueue[ShardRecord | BaseException],
-    closed: threading.Event,
-) -> None:
-    """Runs in the thread, and leaves only after `close`: an Abandoned that comes later is a trace on the terminal.
+    def _raise_abandoned(self) -> None:
+        """Raises Abandoned in it, unless threads are about to begin for a whole second.
 
-    `close` raises it once at most, and sets `closed` after that, so it comes in the lines that expect it here.
-    """
-    try:
+        In CPython 3.11 a thread that is about to begin still has the ident of the one that starts it, and would be
+        ended in its place. Giving up the interpreter's lock first leaves time enough between the look and the call.
+        """
+        assert self.ident is not None
+        for _ in range(1000):
+            time.sleep(0.001)
+            if all(thread.ident for thread in threading.enumerate()):
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(Abandoned))
+                return
+
+    def run(self) -> None:
+        """Works until it is closed, and hands on the error that ends it sooner."""
         try:
-            _compute(job, watch, todo, done)
+            self._begun.set()
+            try:
+                self._work()
+            except Abandoned:
+                pass
+            except BaseException as error:  # raised in the thread that waits
+                self._done.put(error)
+            self._closed.wait()
         except Abandoned:
             pass
-        except BaseException as error:  # raised in the thread that waits
-            done.put(error)
-        closed.wait()
-    except Abandoned:
-        pass
 
-
-def _compute(
-    job: ShardJob,
-    watch: Watch,
-    todo: queue.SimpleQueue[Sequence[Item] | None],
-    done: queue.SimpleQueue[ShardRecord | BaseException],
-) -> None:
-    """Opens the stage, then computes one shard after another until there is None."""
-    assert isinstance(job.stage, MapStage)
-    worker = job.stage.open(job.ctx)
-    while (items := todo.get()) is not None:
-        done.put(compute_shard(job, worker, items, watch))
+    def _work(self) -> None:
+        """Opens the stage, then computes one shard after another until there is None."""
+        assert isinstance(self._job.stage, MapStage)
+        worker = self._job.stage.open(self._job.ctx)
+        while (items := self._todo.get()) is not None:
+            self._done.put(compute_shard(self._job, worker, items, self.watch))

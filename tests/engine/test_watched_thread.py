@@ -161,6 +161,31 @@ def test_a_loop_in_python_is_ended_and_not_left_behind(tmp_path: Path, left: Cal
     wait_until_none_is(left)
 
 
+def test_a_thread_that_begins_is_not_ended_in_place_of_the_one_that_starts_it(
+    tmp_path: Path, left: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Starts(Squares):
+        def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+            def work(items: Sequence[Item]) -> Iterator[Row]:
+                while True:
+                    threading.Thread(target=time.monotonic, daemon=True).start()
+                yield {}
+
+            return work
+
+    traces: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", traces.append)
+    monkeypatch.setattr("threading.excepthook", traces.append)
+    for _ in range(60):
+        worker = WatchedThread(job(tmp_path, Starts()))
+        worker._thread._busy = True
+        worker._thread._todo.put([Item("a", "1")])
+        time.sleep(0.01)
+        worker.close()
+    wait_until_none_is(left)
+    assert traces == []
+
+
 @pytest.mark.parametrize("end", ["row", "shard", "error"])
 def test_a_thread_that_ends_by_itself_while_it_is_given_up_says_nothing(
     tmp_path: Path, left: Callable[[], int], monkeypatch: pytest.MonkeyPatch, end: str
@@ -168,7 +193,7 @@ def test_a_thread_that_ends_by_itself_while_it_is_given_up_says_nothing(
     """Its last steps are Python's own: what is raised there is a trace on the terminal."""
     late: list[str] = []
     go, row = threading.Event(), threading.Event()
-    abandon, count, work = Watch.abandon, Watch.row, watched_thread._work
+    abandon, count, work = Watch.abandon, Watch.row, watched_thread._Thread.run
 
     class Waits(Squares):
         def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -186,13 +211,13 @@ def test_a_thread_that_ends_by_itself_while_it_is_given_up_says_nothing(
             abandon(watch)
         go.set()
         assert end != "row" or row.wait(10)
-        while end != "row" and worker._done.empty():
+        while end != "row" and worker._thread._done.empty():
             time.sleep(0.001)
         time.sleep(0.1)
 
-    def last_steps(*arguments: Any) -> None:
+    def last_steps(thread: Any) -> None:
         try:
-            work(*arguments)
+            work(thread)
             for _ in range(300):
                 time.sleep(0.001)
         except Abandoned:
@@ -200,10 +225,10 @@ def test_a_thread_that_ends_by_itself_while_it_is_given_up_says_nothing(
 
     monkeypatch.setattr(Watch, "row", counted)
     monkeypatch.setattr(Watch, "abandon", given_up_slowly)
-    monkeypatch.setattr(watched_thread, "_work", last_steps)
+    monkeypatch.setattr(watched_thread._Thread, "run", last_steps)
     worker = WatchedThread(job(tmp_path, Waits()))
-    worker._todo.put([Item("a", "1", {"value": 1})])
-    worker._busy = True
+    worker._thread._todo.put([Item("a", "1", {"value": 1})])
+    worker._thread._busy = True
     worker.close()
     wait_until_none_is(left)
     assert late == []
