@@ -23,6 +23,7 @@ Int64 = NDArray[np.int64]
 Singles = Literal["keep", "drop"]
 
 _BLOCK = 256
+_FEW = 64  # boxes of which all pairs are computed sooner than an index is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +98,27 @@ def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tup
     leader_N = np.full(len(corners), len(corners), np.int64)
     rest = np.arange(len(corners))
     columns = np.ascontiguousarray(corners.T)
-    near = OverlapIndex(corners, iou)
+    near = OverlapIndex(corners, iou) if len(corners) > _FEW else None
     while len(rest):
         # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
         block = rest[:_BLOCK]
         falling = torch.arange(len(block), 0, -1, dtype=torch.float64)
         kept = nms(torch.from_numpy(corners[block]), falling, iou, pixel_inclusive=False, iou_inclusive=True)
         leaders = block[kept.numpy()]
-        leader_P, row_P = near.pairs(leaders)
+        leader_P, row_P = _all_pairs(leaders, rest) if near is None else near.pairs(leaders)
         covers = iou_pairs(columns[:, leader_P].T, columns[:, row_P].T) >= iou
         np.minimum.at(leader_N, row_P[covers], leader_P[covers])
         leader_N[leaders] = leaders
         rest = rest[leader_N[rest] == len(corners)]
-        near.forget(leader_N < len(corners))
+        if near is not None:
+            near.forget(leader_N < len(corners))
     leaders = np.flatnonzero(leader_N == np.arange(len(corners)))
     return leaders, np.searchsorted(leaders, leader_N)
+
+
+def _all_pairs(boxes_Q: Int64, others_R: Int64) -> tuple[Int64, Int64]:
+    """Returns each of these boxes with each of the others, two int64 [Q * R]."""
+    return np.repeat(boxes_Q, len(others_R)), np.tile(others_R, len(boxes_Q))
 
 
 def _means(values_NV: Float64, scores_N: Float64, leaders_G: Int64, group_N: Int64) -> tuple[Float64, Int64]:

@@ -1,8 +1,8 @@
 """A checkpoint, read once: its content hash, configuration and tensors, and which network it belongs to.
 
 Two published RetinaFace files have the same names and shapes but other anchors and activations; loading one as the
-other raises nothing and gives plausible, wrong boxes. So the network is never guessed: evidence is the content hash of
-a known file, the name written into a checkpoint of this project, or the user's choice, in this order, and a
+other raises nothing and gives plausible, wrong boxes. So the network is never guessed: evidence is the name written
+into a checkpoint of this project, the content hash of a known file, or the user's choice, in this order, and a
 contradiction is an error. A ranker's checkpoint is always one of this project.
 
 Torch is imported for the tensors only, so that a plan can check a file without it.
@@ -120,21 +120,22 @@ class Checkpoint:
         """
         if requested is not None:
             DETECTORS.find(requested)
-        short = f"{self.content_hash[:12]}…"
-        known, why = published_detector(self.content_hash), f"by its content hash {short}"
-        if known is None and self.kind == "ranker":
+        known, why = None, ""
+        if self.kind is None:  # a file of this project is no published one, and to read a large one takes a while
+            known, why = published_detector(self.content_hash), f"by its content hash {self.content_hash[:12]}…"
+        if self.kind == "ranker":
             raise ValueError(f"{self.where}checkpoint holds the ranker {self.config['ranker']}, not a detector")
-        if known is None and self.kind == AGREEMENT:
+        if self.kind == AGREEMENT:
             raise ValueError(f"{self.where}checkpoint holds {_BY_AGREEMENT}, not a detector")
-        if known is None and self.kind == "detector":
+        if self.kind == "detector":
             known, why = str(self.config["detector"]), "by the name stored in it"
             DETECTORS.find(known)
         if known is None and requested is None:
             _ = self.tensors  # a file that is cut off or no checkpoint has its own error, whatever the name
             names = ", ".join(DETECTORS)
             raise ValueError(
-                f"{self.where}checkpoint {short} is unknown: say which detector it belongs to, one of {names} "
-                "(--detector NAME; in a config: detector)"
+                f"{self.where}checkpoint {self.content_hash[:12]}… is unknown: say which detector it belongs to, one "
+                f"of {names} (--detector NAME; in a config: detector)"
             )
         if known is not None and requested not in (None, known):
             raise ValueError(f"{self.where}checkpoint is {known} ({why}), not {requested}: use detector {known}")

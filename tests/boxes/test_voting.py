@@ -66,8 +66,8 @@ def random_boxes(seed: int, boxes: int = 400, faces: int = 60, rounded: bool = F
 @pytest.mark.parametrize("pixel_inclusive", [True, False])
 @pytest.mark.parametrize("singles", ["keep", "drop"])
 def test_equals_the_slow_definition(iou: float, pixel_inclusive: bool, singles: Any) -> None:
-    for seed, rounded in ((0, True), (1, False)):
-        boxes, scores = random_boxes(seed, 200, 30, rounded)
+    for seed, rounded, count in ((0, True, 200), (1, False, 200), (2, True, 50)):  # the last without an index
+        boxes, scores = random_boxes(seed, count, 30, rounded)
         found = vote(boxes, scores, iou=iou, pixel_inclusive=pixel_inclusive, singles=singles)
         expected = np.array(slow_vote(boxes, scores, iou, float(pixel_inclusive), singles))
         np.testing.assert_allclose(found.boxes, expected[:, :4], atol=1e-9)

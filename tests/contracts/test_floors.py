@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,23 +44,26 @@ class Import:
     deferred: bool
 
 
-def imports(source: str, module: str, is_package: bool = False) -> Iterator[Import]:
-    """Yields every import of a module, those inside functions and under TYPE_CHECKING too."""
+@cache
+def imports(source: str, module: str, is_package: bool = False) -> tuple[Import, ...]:
+    """Returns every import of a module, those inside functions and under TYPE_CHECKING too."""
     package = module if is_package else module.rpartition(".")[0]
 
     def walk(node: ast.AST, deferred: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):  # most of a module, and no place for an import
+                continue
             if isinstance(child, ast.Import):
                 yield from (Import(child.lineno, name.name, deferred) for name in child.names)
             elif isinstance(child, ast.ImportFrom):
                 above = ".".join(package.split(".")[: len(package.split(".")) - child.level + 1]) if child.level else ""
                 base = ".".join(part for part in (above, child.module) if part)
                 yield from (Import(child.lineno, f"{base}.{name.name}", deferred) for name in child.names)
-            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
             yield from walk(child, deferred or inside or typing_only)
 
-    yield from walk(ast.parse(source), False)
+    return tuple(walk(ast.parse(source), False))
 
 
 def floor(name: str) -> str | None:

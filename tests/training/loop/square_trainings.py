@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.data.batch import Example
 from pipeline.training.data.sampler import BatchSampler
@@ -19,6 +20,7 @@ from pipeline.training.loop.session import FINAL, Training, run
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask
 from tests.training.in_memory import InMemory, bright_squares
+from tests.training.loop.small_retinaface import NAME, SPEC
 from tests.training.sessions import log
 
 SIDE = 64
@@ -55,7 +57,7 @@ class Witness:
     def metrics(self, shares: Sequence[tuple[int, float]]) -> dict[str, float]:
         assert [rank for rank, _ in shares] == list(range(len(shares)))
         assert len({number for _, number in shares}) == 1, "processes evaluated different weights"
-        return {"easy": 0.5 + 0.5 * math.sin(1000 * shares[0][1]), "medium": 0.25, "hard": math.nan}
+        return {"easy": 0.5 + 0.5 * math.sin(shares[0][1]), "medium": 0.25, "hard": math.nan}
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return metrics["easy"]
@@ -64,7 +66,7 @@ class Witness:
 def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Training:
     """Saves after every step, unless changed."""
     batches = BatchSampler(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
-    task = DetectorTask(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
+    task = DetectorTask(change.pop("name", NAME), recipe, weights=change.pop("weights", None))
     return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
@@ -80,6 +82,14 @@ class Whole:
     final: bytes
     log: list[dict[str, Any]]
     printed: list[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    """The small network is an entry of the table while the tests of a file run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DETECTORS, NAME, SPEC)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -32,13 +32,14 @@ from tests.training.loop.square_trainings import (
     Witness,
     losses,
     names_of,
+    registered,
     training,
     whole,
 )
 from tests.training.plain_loop import normalised, train
 from tests.training.sessions import Killed, log, trained, until
 
-__all__ = ["whole"]
+__all__ = ["registered", "whole"]
 
 # How it looks: a training is a task, its batches and a folder; run again, it goes on where it was.
 

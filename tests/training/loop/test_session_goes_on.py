@@ -15,10 +15,10 @@ import torch
 from pipeline.engine.worker_group import in_threads
 from pipeline.training.loop.checkpoints import Checkpoints
 from pipeline.training.loop.session import BEST
-from tests.training.loop.square_trainings import NEVER, RECIPE, Whole, Witness, training, whole
+from tests.training.loop.square_trainings import NEVER, RECIPE, Whole, Witness, registered, training, whole
 from tests.training.sessions import Killed, log, trained, until
 
-__all__ = ["whole"]
+__all__ = ["registered", "whole"]
 
 
 def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(whole: Whole, tmp_path: Path) -> None:

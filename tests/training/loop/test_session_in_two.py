@@ -12,6 +12,7 @@ import torch
 
 from pipeline.engine.storage import Store
 from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.checkpoints import Checkpoints
 from pipeline.training.loop.session import FINAL, Training, run
@@ -19,6 +20,7 @@ from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
+from tests.training.loop.small_retinaface import NAME, SPEC
 from tests.training.loop.square_trainings import (
     NEVER,
     RECIPE,
@@ -30,13 +32,14 @@ from tests.training.loop.square_trainings import (
     Witness,
     losses,
     names_of,
+    registered,
     training,
     whole,
 )
 from tests.training.sessions import Killed, log, quiet, trained, until
 from tests.training.two_processes import in_both
 
-__all__ = ["whole"]
+__all__ = ["registered", "whole"]
 
 
 # Not Adam: a shift of all scores is in no pair, and Adam makes whole steps of the rounding in its gradient.
@@ -53,11 +56,12 @@ def ranker_training(folder: Path) -> Training:
     return Training(RankerTask("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=NEVER)
 
 
-FROZEN = replace(RECIPE, steps=12, batch=8, norms="frozen", learning_rate=1e-3)
+FROZEN = replace(RECIPE, steps=12, batch=8, norms="frozen", learning_rate=1e-2)
 
 
 def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
     """Runs in both processes, one training after the other."""
+    DETECTORS[NAME] = SPEC
     rank = torch.distributed.get_rank()
 
     def error(one: Training) -> str:

@@ -77,11 +77,12 @@ def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> Non
     detector = DETECTORS["retinaface_mobilenet"].build()
     body = save_bytes("retinaface_mobilenet", detector, {})
     came_out = trained(training(tmp_path / "body", still, weights=body))
+    began = Checkpoint(came_out).tensors
     for name, value in detector.state_dict().items():
         if name.startswith("backbone."):
-            assert torch.allclose(Checkpoint(came_out).tensors[name], value, atol=1e-9), name
+            assert torch.allclose(began[name], value, atol=1e-9), name
     went_on = Checkpoint(trained(training(tmp_path / "on", replace(still, seed=3), weights=came_out))).tensors
-    assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in Checkpoint(came_out).tensors.items())
+    assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in began.items())
 
 
 def test_memory_may_be_saved() -> None:
