@@ -44,6 +44,8 @@ _TOGETHER = {
     "tests/cluster/test_stopping.py": "stranger",
     "tests/cluster/test_ray_metrics.py": "metrics",
     "tests/jobs/test_ray_job.py": "head",
+    "tests/training/loop/test_distributed.py": "two",
+    "tests/training/loop/test_session_in_two.py": "two",
     "tests/test_readme.py": "readme",
     "tests/test_five_minutes.py": "wheel",
     "tests/stages/test_packaged_configs.py": "wheel",
