@@ -90,15 +90,15 @@ def time_passes(
 
     torch.manual_seed(0)
     torch.set_num_threads(cores())
-    detector, size = settled(DETECTORS.find(name).build()), parse_canvas(canvas)
+    detector, size = DETECTORS.find(name).build(), parse_canvas(canvas)
     image = np.random.default_rng(0).integers(0, 256, (683, 1024, 3), np.uint8)
-    tile = None
+    tile, (width, height) = None, size.size(1024, 683)
     if budget_gb is not None and device == "cpu":
-        width, height = size.size(1024, 683)
         tile = tile_for_budget(detector, int(budget_gb * 2**30), width=width, height=height)
-        if sampled is not None and tile is not None:
-            every = tiles(width, height, tile, detector.receptive_halo, max(detector.strides))
-            return _some_tiles(detector, every, sampled, tile)
+    settled(detector)  # not before it is known to fit
+    if sampled is not None and tile is not None:
+        every = tiles(width, height, tile, detector.receptive_halo, max(detector.strides))
+        return _some_tiles(detector, every, sampled, tile)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     predictor = Predictor(detector, device, tile=tile, dtype=dtype)
     spent = []

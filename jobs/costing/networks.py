@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.six_levels import Decides, SixLevelDetector
 from pipeline.models.flops import flops, ranker_flops
+from pipeline.models.init import without_random_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import ROWS, Ranker
 from pipeline.models.rankers.roi import RoIRanker
@@ -75,19 +76,9 @@ class Network:
         return _ranker_flops(self, width, height)
 
 
-class _NoNumbers(TorchFunctionMode):
-    """Draws no weights: on the "meta" device there are none, and yet it is a third of the time of a page of costs."""
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        drawn = function in (torch.Tensor.normal_, torch.Tensor.uniform_)
-        return args[0] if drawn else function(*args, **(kwargs or {}))
-
-
 @cache
 def _detector(network: Network) -> Detector:
-    with torch.device("meta"), _NoNumbers():
+    with torch.device("meta"), without_random_weights():  # a third of the time of a page of costs
         detector = DETECTORS.find(network.name).build(**json.loads(network.model_args)).eval()
     if network.decides is not None:
         assert isinstance(detector, SixLevelDetector)  # what `predict` refuses, no config has
@@ -113,7 +104,7 @@ def _counted(network: Network, all_heads: bool) -> tuple[int, bool]:
 
 @cache
 def _ranker(network: Network, device: str = "meta") -> Ranker:
-    with torch.device(device):
+    with torch.device(device), without_random_weights() if device == "meta" else nullcontext():
         return _without_norms(RANKERS.find(network.name).build(**json.loads(network.model_args)).eval())
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from pipeline.boxes.kernels import kernel
 
 
 def top_candidates(scores: Tensor, k: int) -> Tensor:
@@ -91,16 +89,10 @@ def nms(
 
 @cache
 def _plain_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
-    """Returns torchvision's kernel, without its Python, which imports torch's compiler: 1.4 s of every process."""
-    found = find_spec("torchvision") if "torchvision" not in sys.modules else None
-    if found is not None and found.origin is not None:
-        with suppress(OSError):  # the package says what is wrong with it
-            for library in Path(found.origin).parent.glob("_C*.so"):
-                torch.ops.load_library(library)  # type: ignore[no-untyped-call]
-        if hasattr(torch.ops.torchvision, "nms"):
-            kernel: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
-            return kernel
-    from torchvision.ops import nms as plain_nms  # other systems and versions name their library differently
+    plain = kernel("nms")
+    if plain is None:
+        from torchvision.ops import nms as whole
 
-    known: Callable[[Tensor, Tensor, float], Tensor] = plain_nms
+        plain = whole
+    known: Callable[[Tensor, Tensor, float], Tensor] = plain
     return known

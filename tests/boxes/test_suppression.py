@@ -45,16 +45,20 @@ def test_an_overlap_equal_to_the_threshold_survives() -> None:
     assert nms(boxes, scores, 0.399).tolist() == [0]
 
 
-def test_a_new_process_suppresses_without_torchs_compiler() -> None:
+def test_a_new_process_suppresses_and_samples_without_torchs_compiler() -> None:
     code = """if True:
         import sys, torch
         from pipeline.boxes.suppression import nms
         boxes = torch.tensor([[0.0, 0, 6, 0], [3, 0, 9, 0], [20, 0, 26, 0]])
         print(nms(boxes, torch.tensor([0.7, 0.8, 0.9]), 0.399).tolist())
+        from pipeline.models.rankers.roi_align import roi_align
+        maps = torch.ones(1, 1, 8, 8, requires_grad=True)
+        roi_align(maps, torch.tensor([[0, 2, 2, 4, 4.0]]), 2, 1.0).sum().backward()
+        print(maps.grad.sum().item())
         print([name for name in ("torchvision", "torch._dynamo") if name in sys.modules])
     """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines() == ["[2, 1]", "[]"]
+    assert answer.stdout.splitlines() == ["[2, 1]", "4.0", "[]"]
 
 
 def test_the_convention_matters() -> None:

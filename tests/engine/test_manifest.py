@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
 from pipeline.engine.row_list import RowList
 from pipeline.engine.shard_record import ReusedShard, ShardRecord, item_columns
-from pipeline.engine.shards import ShardJob
+from pipeline.engine.shards import ShardJob, encode
 from pipeline.engine.stage import Item
 from pipeline.engine.storage import Store
 from tests.engine.conftest import World
@@ -171,6 +174,22 @@ class Timed(LocalExecutor):
             slow = replace(record, seconds=record.rows + 0.01)
             job.store.write(f"{job.folder}/{record.name}.json", slow.to_json())
             yield slow
+
+
+@pytest.mark.parametrize("row_group", [None, 2])
+@pytest.mark.parametrize("columns", [None, [], ["b", "key"]])
+def test_a_table_is_that_of_its_file_in_chunks_of_its_row_groups(
+    row_group: int | None, columns: list[str] | None, world: World
+) -> None:
+    table = pa.table({"key": list("abcde"), "b": [b"1", None, b"", b"4", b"5"], "c": [[1.5], [], None, [2.5, 3], [4]]})
+    data = encode(table.replace_schema_metadata({"unit": "pixel"}), row_group)
+    made = replace(BASE, key="key", shards=(ShardEntry("s", len(data), 5, hash_bytes(data), 1.0),))
+    world.store.write(f"{made.folder}/s.parquet", bytes(data))
+    read = Artifact(world.store, made).table("s", columns)
+    expected = pq.read_table(pa.BufferReader(data), columns=columns)
+    assert read.equals(expected, check_metadata=True) and read.num_rows == 5
+    chunks = [[len(chunk) for chunk in column.chunks] for column in read.columns]
+    assert chunks == [[2, 2, 1] if row_group else [5]] * len(expected.columns)
 
 
 def test_ms_per_row_counts_shards_by_their_rows(world: World) -> None:

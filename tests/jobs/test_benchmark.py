@@ -82,8 +82,9 @@ class TestCpuWatch:
 
     @pytest.mark.slow
     def test_children_are_read(self):
-        busy = "import time\nwhile time.process_time() < 5: pass"
-        child = subprocess.Popen([sys.executable, "-c", busy])
+        # A tenth of a core: the clock of a process counts hundredths of a second, and is read once a second.
+        busy = "import time\nwhile time.process_time() < 5:\n if time.monotonic() % 0.2 > 0.02: time.sleep(0.01)"
+        child = subprocess.Popen([sys.executable, "-S", "-c", busy])
         with CpuWatch() as watch:
             while sum(child.pid in clocks and clocks[child.pid] > 0 for _, clocks in watch.readings) < 2:
                 assert child.poll() is None

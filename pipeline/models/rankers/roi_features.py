@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.models.rankers.roi_align import roi_align
+
 # Boxes up to the first side, in pixels, are sampled on the finest level: RetinaFace finds faces of 16 and 32 pixels
 # there, of 64 and 128 on the second and of 256 and 512 on the third. The borders are halfway between.
 _BORDERS = (45.25, 181.0)
@@ -49,8 +51,6 @@ class RoIFeatures(nn.Module):
             images: int64 [M], which image a box is of.
             boxes: float32 [M, 4] xyxy in pixels of the images, not clipped.
         """
-        from torchvision.ops import roi_align
-
         around = _enlarged(boxes, self.margin)
         regions = torch.cat([images[:, None].to(boxes.dtype), around], dim=1)
         size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
@@ -62,7 +62,7 @@ class RoIFeatures(nn.Module):
             last = torch.is_grad_enabled() and not level.requires_grad
             # In float32 whatever the maps are: bfloat16 resolves positions in a large image to several pixels only.
             maps = _with_ones(level) if last else self.thinner(level)
-            part = roi_align(maps.float().contiguous(), regions[chosen], self.cells, 1 / stride, 1, aligned=True)
+            part = roi_align(maps.float().contiguous(), regions[chosen], self.cells, 1 / stride)
             parts.append((self._thinned(part) if last else part).flatten(1))
             places.append(chosen)
         # Back into the order of the boxes.

@@ -51,16 +51,16 @@ def test_json_holds_what_the_detector_finds(wider8k, photo: Path, weights: str, 
 @pytest.mark.slow
 def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "crface_multi")
+    arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "mogface_multi")
     assert wider8k(*arguments, "--json", file).code == 0
     (found,) = json.loads(file.read_text())
-    expected = detect(Predictor(open_detector(weights)[1]), drawn_image(4), MODES.find("crface_multi"))
+    expected = detect(Predictor(open_detector(weights)[1]), drawn_image(4), MODES.find("mogface_multi"))
     kept = expected.scores > 0.3
     assert kept.any()
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
     refused = wider8k(*arguments, "--scale", "8k")
     assert refused.code == 2
-    assert "mode crface_multi has sizes of its own" in refused.err
+    assert "mode mogface_multi has sizes of its own" in refused.err
 
 
 def test_boxes_are_drawn_on_the_image(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Image ``index`` of a split is a pure function of the parameters: it is drawn on 
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -33,6 +34,9 @@ _LEAST_HEIGHT: Final = {"easy": 32, "medium": 16, "hard": 8}
 # Extent of a head with hair and shoulders, in units of half the face height, so that none hides another's face.
 _REACH: Final = (1.5, 1.5, 1.5, 2.2)
 _TRIES: Final = 24
+# A process remembers so many small images, at most 13 MB: every node of a run reads them, and to draw one takes 7 ms.
+_SMALL: Final = 256 * 256  # pixels
+_KEPT: Final = 64
 
 
 class Synthetic(Dataset):
@@ -69,7 +73,8 @@ class Synthetic(Dataset):
 
     def image_bytes(self, root: str, sample_path: str, most: int = MOST_BYTES) -> bytes:
         """Returns the image as PNG, with the pixels of `draw`; ValueError for a path of another set."""
-        return encode_png(self.draw(self._index(sample_path))[0])
+        index = self._index(sample_path)
+        return _png(self, index) if self.width * self.height > _SMALL else _small_png(self, index)
 
     def draw(self, index: int) -> tuple[NDArray[np.uint8], Float32, Float32]:
         """Returns image, boxes and landmarks of one index, also beyond ``images`` (about 5 ms at 256 x 256).
@@ -117,6 +122,13 @@ class Synthetic(Dataset):
             last = f"{self._id(self.images - 1)}.png"
             raise ValueError(f"{path!r} is not an image of this set, whose paths end with {last}")
         return int(match[1])
+
+
+def _png(spec: Synthetic, index: int) -> bytes:
+    return encode_png(spec.draw(index)[0])
+
+
+_small_png = lru_cache(maxsize=_KEPT)(_png)
 
 
 @dataclass(frozen=True, slots=True)

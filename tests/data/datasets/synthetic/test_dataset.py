@@ -32,6 +32,21 @@ def test_boxes_are_the_same_on_every_machine() -> None:
     assert boxes[0].tolist() == pytest.approx([40.08, 93.71, 108.88, 185.55], abs=0.01)
 
 
+def test_small_images_are_remembered_and_never_taken_for_those_of_another_set() -> None:
+    sets = [
+        Synthetic(images=2, width=32, height=32, seed=seed, split=split)
+        for seed in (0, 1)
+        for split in ("train", "test")
+    ]
+    assert all(
+        each.image_bytes("", path) is each.image_bytes("", path) for each in sets for path in [each.entries()[1].path]
+    )
+    assert len({each.image_bytes("", entry.path) for each in sets for entry in each.entries()}) == 8
+    large = Synthetic(images=1, width=257, height=256)
+    once, again = (large.image_bytes("", "test/000000.png") for _ in range(2))
+    assert once == again and once is not again
+
+
 @given(seed=st.integers(0, 2**40), width=st.integers(32, 300), height=st.integers(32, 300), index=st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
 def test_geometry_of_any_image(seed: int, width: int, height: int, index: int) -> None:
