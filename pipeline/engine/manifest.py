@@ -269,7 +269,7 @@ class Artifact:
         """Returns `KEY` and columns of every row."""
         key, listed = self.manifest.key, self.manifest.row_list
         if listed is not None and {*columns} <= {*listed.columns}:
-            return _parsed(self.read(listed), [KEY, *columns])
+            return _parsed(self.read(listed), [KEY, *columns]).select([KEY, *columns])
         wanted = list(dict.fromkeys([key, *columns]))
         parts = list(self.tables(wanted))
         table = pa.concat_tables(parts) if parts else pa.table({name: pa.array([], pa.string()) for name in wanted})
@@ -277,7 +277,7 @@ class Artifact:
 
 
 def _parsed(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
-    """Returns columns of a Parquet file, None for all.
+    """Returns columns of a Parquet file in the order they have there, None for all.
 
     `pq.read_table` sets up a scan first, 0.5 ms of the 0.6 that a small shard took; a run reads thousands of them.
     """
