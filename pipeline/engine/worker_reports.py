@@ -31,7 +31,8 @@ def note_event(store: Store, marker: str, event: str, **facts: Any) -> None:
         event: its kind, see `run_log`.
         facts: what is known of it; values that JSON can hold.
     """
-    fields = {"event": event, "host": this_process(), "noticed": round(time.time(), 3), **facts}
+    # To the microsecond: two of one process may be less than a millisecond apart.
+    fields = {"event": event, "host": this_process(), "noticed": round(time.time(), 6), **facts}
     store.write(f"{marker}.{uuid.uuid4().hex[:12]}{_EVENT}", json.dumps(fields).encode())
 
 

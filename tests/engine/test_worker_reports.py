@@ -41,6 +41,16 @@ def test_events_are_read_once_in_the_order_of_their_times_with_the_heartbeats(tm
     assert reports.new("none") == Reports({}, [])
 
 
+def test_events_less_than_a_millisecond_apart_keep_their_order(tmp_path, monkeypatch):
+    now = 1_800_000_000.1234
+    monkeypatch.setattr("pipeline.engine.worker_reports.time.time", lambda: now)
+    for number in range(8):
+        now += 1e-5
+        note_event(Store(str(tmp_path)), "boxes/r/_inflight/run1-shard-1", "worker died", at=number)
+    found = WorkerReports(Store(str(tmp_path)), "run1").new("boxes/r").events
+    assert [event["at"] for event in found] == [*range(8)]
+
+
 def test_a_store_that_does_not_answer_loses_no_event_and_doubles_none(tmp_path, monkeypatch):
     store, plain, broken = Store(str(tmp_path)), Store.read_or_none, [True]
 
