@@ -88,9 +88,8 @@ class _Together(LoadGroupScheduling):
 def pytest_collection_finish() -> None:
     """Leaves what collecting the tests has made, and keeps, out of every later search for garbage.
 
-    The quick tests take a twelfth less of CPU with it. Searches of everything there is are a fifth as frequent as well.
+    The quick tests take a twelfth less of CPU with it.
     """
-    gc.set_threshold(700, 10, 50)
     gc.freeze()
     gc.enable()
 
