@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -67,7 +66,9 @@ def _print(checks: Sequence[Check]) -> None:
 
 
 def _versions() -> list[Check]:
-    checks = [_python()]
+    good = sys.version_info >= (3, 11)
+    fix = "" if good else "install Python 3.11 or newer"
+    checks = [Check("Python", "ok" if good else "missing", f"{platform.python_version()} ({sys.executable})", fix)]
     for package in PACKAGES:
         try:
             checks.append(Check(package, "ok", version(package)))
@@ -76,15 +77,6 @@ def _versions() -> list[Check]:
             state: Literal["optional", "missing"] = "optional" if package == "wider8k" else "missing"
             checks.append(Check(package, state, "not installed", install_command(package)))
     return checks
-
-
-def _python() -> Check:
-    found = f"{platform.python_version()} ({sys.executable})"
-    if "--enable-optimizations" not in (sysconfig.get_config_var("CONFIG_ARGS") or "--enable-optimizations"):
-        # pyenv's, unless it is asked: a loop over a dict takes 0.34 s where Debian's build of 3.11 takes 0.23.
-        fix = "its lines take up to half as long again; Pythons of systems and of uv (uv python install) have them"
-        return Check("Python", "optional", f"{found}, compiled without optimizations", fix)
-    return Check("Python", "ok", found)
 
 
 def _devices() -> list[Check]:

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from pipeline.inference.engines import ENGINES
-from stages.cli import doctor
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -59,16 +58,3 @@ def test_ray_is_started_and_ended(wider8k) -> None:
     answer = wider8k("doctor", "--json")
     assert answer.code == 0
     assert checks(answer)["Ray"]["found"].startswith("a cluster of this machine starts: 1 machine, ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "state"),
-    [("'--enable-shared'", "optional"), ("'--enable-optimizations' '--with-lto'", "ok"), ("", "ok"), (None, "ok")],
-)
-def test_a_python_without_optimizations_is_named(
-    monkeypatch: pytest.MonkeyPatch, arguments: str | None, state: str
-) -> None:
-    monkeypatch.setattr("sysconfig.get_config_var", lambda name: arguments)
-    (found,) = (check for check in doctor._versions() if check.name == "Python")
-    assert found.state == state
-    assert found.found.endswith("compiled without optimizations") == bool(found.fix) == (state == "optional")
