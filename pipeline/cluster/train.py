@@ -6,7 +6,6 @@ and its own storage holds nothing but its bookkeeping.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -76,7 +75,6 @@ def _interrupts_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        gc.collect()  # what else holds it refers to itself, and would be found at some time or other
 
 
 def _trainer(
