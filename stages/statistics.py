@@ -86,12 +86,12 @@ class Statistics(WholeStage):
     def _levels(self, ctx: StageContext) -> Iterator[Row]:
         import torch
 
-        from pipeline.models.init import without_random_weights
+        from pipeline.models.init import without_weights
         from pipeline.training.analysis.level_ranges import CRITERIA, PUBLISHED, sweep_levels
         from pipeline.training.assigners import ASSIGNERS
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
-        with torch.device("meta"), without_random_weights():  # only anchors and coder are asked for
+        with without_weights():  # only anchors and coder are asked for
             network = DETECTORS.find(self.detector).build()
         sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner], self.side)
         ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in CRITERIA}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.six_levels import Decides, SixLevelDetector
 from pipeline.models.flops import flops, ranker_flops
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import ROWS, Ranker
 from pipeline.models.rankers.roi import RoIRanker
@@ -78,7 +77,7 @@ class Network:
 
 @cache
 def _detector(network: Network) -> Detector:
-    with torch.device("meta"), without_random_weights():  # a third of the time of a page of costs
+    with without_weights():  # a third of the time of a page of costs
         detector = DETECTORS.find(network.name).build(**json.loads(network.model_args)).eval()
     if network.decides is not None:
         assert isinstance(detector, SixLevelDetector)  # what `predict` refuses, no config has
@@ -104,7 +103,7 @@ def _counted(network: Network, all_heads: bool) -> tuple[int, bool]:
 
 @cache
 def _ranker(network: Network, device: str = "meta") -> Ranker:
-    with torch.device(device), without_random_weights() if device == "meta" else nullcontext():
+    with without_weights() if device == "meta" else torch.device(device):
         return _without_norms(RANKERS.find(network.name).build(**json.loads(network.model_args)).eval())
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 
@@ -47,7 +47,7 @@ def _counted(network: nn.Module, *inputs: torch.Tensor) -> int:
 def main() -> None:
     """Prints one Markdown row per network: parameters and GFLOP, of a detector also with the heads of training."""
     for name, spec in DETECTORS.items():
-        with torch.device("meta"), without_random_weights():
+        with without_weights():
             detector = spec.build().eval()
         parameters = sum(parameter.numel() for parameter in detector.parameters())
         test = flops(detector) / 1e9

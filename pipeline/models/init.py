@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -36,6 +38,16 @@ def without_random_weights() -> TorchFunctionMode:
     state stays as it was. Of this thread alone.
     """
     return _AsItIs()
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """A context in which to make a network for its shapes alone: on the "meta" device, and nothing is drawn for it.
+
+    There are no values on "meta", and yet the drawing imports torch's compiler and is most of the time.
+    """
+    with torch.device("meta"), without_random_weights():
+        yield
 
 
 # Torch asks a mode about the outermost function only: those of `nn.init`, where they ask at all, or what they call.

@@ -96,10 +96,8 @@ def levels_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
 
 def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the cumulative shares of the training faces and of the anchors that they match, by their scale."""
-    import torch
-
     from pipeline.models.detectors import DETECTORS
-    from pipeline.models.init import without_random_weights
+    from pipeline.models.init import without_weights
     from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
     from pipeline.training.analysis.level_ranges import sweep_levels
     from pipeline.training.analysis.matched_anchors import BORDER, SCALES, shares_below
@@ -110,7 +108,7 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
     assert isinstance(stage, Statistics)
     rows = [Sample.from_row(row) for row in run.samples_of(node).rows()]
     samples = [sample for sample in rows if sample.error is None]
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         network = DETECTORS.find(stage.detector).build()
     policy = stage.policies[0]
     scales = sampled_scales(samples, Policy(POLICIES.find(policy)(), side=stage.side), stage.seed, stage.epochs).scales

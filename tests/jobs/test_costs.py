@@ -24,7 +24,7 @@ from pipeline.engine.config import load_config
 from pipeline.engine.shards import encode
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.flops import flops, ranker_flops
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from stages.graph import STAGES
 
@@ -63,7 +63,7 @@ def test_every_config_has_a_row() -> None:
 @pytest.mark.parametrize("name", ["retinaface_resnet50", "mogface_hcam"])
 @pytest.mark.parametrize("training", [False, True])
 def test_operations_of_a_detector_are_those_that_flops_counts(name: str, training: bool) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS[name].build().eval()
     detector.all_heads = training
     assert Network(name).flops(7680, 5248, training=training) == flops(detector, 5248, 7680)

@@ -3,7 +3,7 @@ import torch
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.flops import flops, ranker_flops
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.row_selection import row_plan
 from tests.models.weight_rule import NETS
@@ -13,7 +13,7 @@ from tests.models.weight_rule import NETS
 def test_cost_is_that_of_the_released_code(net: str, gflop: int) -> None:
     """GFLOP at 640x640 and parameters, as they were counted there."""
     name, parameters = NETS[net]
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS[name].build().eval()
     detector.all_heads = True
     assert round(flops(detector) / 1e9) == gflop
@@ -21,7 +21,7 @@ def test_cost_is_that_of_the_released_code(net: str, gflop: int) -> None:
 
 
 def test_one_convolution_by_hand() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS["retinaface_mobilenet"].build().eval()
         less = flops(detector, 32, 32)
         for part in detector.heads.kinds:  # class, box and landmark maps of the finest level, 64 channels in

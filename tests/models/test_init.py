@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.init import FOCAL_PRIOR_BIAS, without_random_weights
+from pipeline.models.init import FOCAL_PRIOR_BIAS, without_random_weights, without_weights
 from pipeline.models.weights import open_detector, save_bytes
 
 
@@ -25,6 +28,21 @@ def test_first_weights_are_those_of_the_paper() -> None:
         assert detector.eval().scores(detector(torch.zeros(1, 3, 32, 32)).logits).mean().item() == pytest.approx(
             0.01, abs=1e-3
         )
+
+
+def test_a_network_of_shapes_alone_has_no_values_and_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    with without_weights():
+        made = DETECTORS["mogface_mobilenet"].build()
+    assert {each.device.type for each in made.parameters()} == {"meta"}
+    assert torch.equal(torch.get_rng_state(), before)
+    code = (
+        "import sys; from pipeline.models.detectors import DETECTORS; from pipeline.models.init import without_weights\n"
+        "with without_weights(): DETECTORS.find('mogface_mobilenet').build()\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_weights_that_a_file_replaces_are_not_drawn() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.low_pyramid import ExtraLevel, FlatPyramid, LowPyramid
 
 
@@ -27,7 +27,7 @@ def test_extra_levels_halve_rounding_up() -> None:
 @pytest.mark.parametrize(("outputs", "units"), [(256, (512, 512, 128, 256)), (64, (128, 128, 32, 64))])
 def test_the_extra_levels_are_as_wide_as_the_pyramid_asks(outputs: int, units: tuple[int, ...]) -> None:
     """At 256 as released; in proportion else."""
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         pyramid = LowPyramid([4] * 4, outputs)
     convs = [unit.conv for extra in (pyramid.c6, pyramid.c7) for unit in (extra.narrow, extra.shrink)]
     assert tuple(conv.out_channels for conv in convs) == units

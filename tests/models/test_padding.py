@@ -12,7 +12,7 @@ from jobs.benchmarks.forward import settled
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.fuse import for_inference
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.network_copy import copy_network
 from pipeline.models.padding import COARSEST, Layout, Padding
 
@@ -54,7 +54,7 @@ def difference(detector: Detector, alone: Raw, padded: Raw, number: int) -> floa
 
 @pytest.mark.slow
 def test_the_deep_networks_are_those_with_norms_over_whole_maps() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         assert tuple(name for name in DETECTORS if DETECTORS.find(name).build().whole_image_statistics) == DEEP
 
 

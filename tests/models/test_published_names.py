@@ -1,10 +1,9 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.published_names import MOGFACE, rename
 from tests.models.weight_rule import NETS, published
 
@@ -12,7 +11,7 @@ from tests.models.weight_rule import NETS, published
 @pytest.mark.wider
 @pytest.mark.parametrize("net", NETS)
 def test_every_published_name_meets_one_of_ours(shared: Path, net: str) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         own = {name: list(value.shape) for name, value in DETECTORS[NETS[net][0]].build().state_dict().items()}
     assert {rename(entry["name"], MOGFACE): entry["shape"] for entry in published(shared, net)} == own
     assert len(published(shared, net)) == len(own)

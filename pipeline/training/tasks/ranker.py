@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
@@ -136,7 +136,7 @@ def take_body(ranker: Ranker, checkpoint: Checkpoint) -> None:
         ValueError: not a known detector's checkpoint, or its backbone or normalisation is another one.
     """
     name = checkpoint.detector()
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = built(DETECTORS.find(name).build, checkpoint.model_args, checkpoint)
     theirs = getattr(detector, "backbone", None)
     # The text has depth, widths and slopes: two published bodies have the same shapes and other activations.

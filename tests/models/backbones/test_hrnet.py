@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.models.backbones.hrnet import HRNet
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_padding_is_zeros_at_the_right_and_the_bottom(body: HRNet) -> None:
 
 @pytest.mark.parametrize(("width", "parameters"), [(18, 9.6), (48, 65.3)])
 def test_known_sizes(width: int, parameters: float) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         body = HRNet(width)
     assert body.channels == (width, 2 * width, 4 * width, 8 * width)
     assert sum(parameter.numel() for parameter in body.parameters()) / 1e6 == pytest.approx(parameters, abs=0.1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_random_weights, without_weights
 from pipeline.models.weights import load
 from tests.models.weight_rule import NETS, checkpoint, images, published, tensor
 
@@ -132,7 +132,7 @@ def test_anchors_are_the_published_ones(shared: Path, entry: str) -> None:
     z = np.load(shared / "reference/mogface/anchors.npz")
     scale = {"mogface_baseline": "1", "mogface_official": "0.68"}[entry]
     compared = 0
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS[entry].build()
     for key in z.files:
         if key.startswith("xyxy_") and key.endswith(f"_s{scale}"):
@@ -204,7 +204,7 @@ def test_the_order_across_the_masks_border(second_look: SixLevelDetector) -> Non
 
 
 def test_no_second_classifier_no_choice() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         plain = DETECTORS["mogface_baseline"].build()
     with pytest.raises(ValueError, match="decides='product' needs hierarchical context"):
         plain.decide_by("product")
@@ -214,7 +214,7 @@ def test_no_second_classifier_no_choice() -> None:
 
 
 def test_difference_2_paper_entries_let_the_progressive_classifier_decide_official_ones_cannot() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         built = {name: DETECTORS[name].build() for name in DETECTORS if name.startswith("mogface")}
     assert {name: each.decides for name, each in built.items()} == {
         "mogface_baseline": "main",
@@ -244,7 +244,7 @@ def test_heads_that_do_not_decide_are_not_computed_at_test_time(second_look: Six
 @pytest.mark.wider
 def test_difference_6_inputs_are_divided_by_255_twice_in_the_official_presets(shared: Path) -> None:
     z = np.load(shared / "reference/mogface/transforms.npz")
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         official, paper = DETECTORS["mogface_official"].build(), DETECTORS["mogface"].build()
     pixels = torch.from_numpy(np.ascontiguousarray(z["img_bgr"]))
     found = official.normalisation(pixels)
@@ -253,14 +253,14 @@ def test_difference_6_inputs_are_divided_by_255_twice_in_the_official_presets(sh
 
 
 def test_difference_7_depth_152_of_the_code_has_four_blocks_in_its_second_layer() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         official, paper = DETECTORS["mogface_e_official"].build(), DETECTORS["mogface_e"].build()
     blocks = [[len(getattr(each.backbone, f"layer{i}")) for i in (1, 2, 3, 4)] for each in (official, paper)]
     assert blocks == [[3, 4, 36, 3], [3, 8, 36, 3]]
 
 
 def test_difference_8_the_released_deep_head_repeats_its_first_convolution() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         official, paper = DETECTORS["mogface_official"].build(), DETECTORS["mogface"].build()
     for detector, repeat in ((official, True), (paper, False)):
         for tower in (*detector.heads.box_towers, *detector.heads.class_towers):
@@ -270,7 +270,7 @@ def test_difference_8_the_released_deep_head_repeats_its_first_convolution() -> 
 
 @pytest.mark.parametrize("neighbourhoods", [(), (3,), (5,), (3, 5)])
 def test_every_ablation_of_hcam_is_a_switch(neighbourhoods: tuple[int, ...]) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS["mogface_baseline"].build(hcam=neighbourhoods)
     extra = sum(parameter.numel() for parameter in detector.parameters()) - NETS["baseline"][1]
     per_n, common = 4 * (256 * 256 * 9 + 256), 256 * 3840 + 4 * 256 + 6 * (256 * 9 + 1)
@@ -281,7 +281,7 @@ def test_every_ablation_of_hcam_is_a_switch(neighbourhoods: tuple[int, ...]) -> 
 @pytest.mark.parametrize("deep_head", [False, True])
 @pytest.mark.parametrize("pyramid_anchor", [False, True])
 def test_every_ablation_of_the_heads_is_a_switch(head: str, deep_head: bool, pyramid_anchor: bool) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS["mogface"].build(depth=50, head=head, deep_head=deep_head, pyramid_anchor=pyramid_anchor)
         detector.all_heads = True
         raw = detector.eval()(torch.zeros(2, 3, 40, 50))
@@ -305,7 +305,7 @@ def test_wrong_switches_list_the_choices() -> None:
 
 
 def test_difference_1_only_the_paper_entries_combine_context_and_the_final_heads() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         paper, released = DETECTORS["mogface"].build(), DETECTORS["mogface_official"].build()
     assert isinstance(paper, SixLevelDetector)
     assert isinstance(released, SixLevelDetector)

@@ -8,12 +8,12 @@ from torch import nn
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from tests.models.reach import farthest_pixel, only_positive_weights
 
 
 def meta(**model_args: object) -> SixLevelDetector:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         return DETECTORS["mogface_mobilenet"].build(**model_args)  # type: ignore[arg-type]
 
 

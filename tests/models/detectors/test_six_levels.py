@@ -3,7 +3,7 @@ import torch
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, square_anchors
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_random_weights, without_weights
 from tests.models.reach import farthest_pixel, only_positive_weights
 
 
@@ -25,7 +25,7 @@ def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
 
 
 def test_halos_beyond_the_practical_one_are_cut() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         assert [
             each.receptive_halo
             for each in (
@@ -46,7 +46,7 @@ def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
     cases: dict[str, dict[str, object]] = {"hrnet_w18": {"pyramid": pyramid}}
     if pyramid == "low":  # HAMBox is built with its own
         cases["hambox_resnet50"] = {"deep_head": True, "shared_heads": True}
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         for name, switches in cases.items():
             detector = DETECTORS[name].build(**switches, head=head, pyramid_anchor=True, anchor_scale=0.68)
             detector.all_heads = True

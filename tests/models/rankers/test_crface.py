@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.blocks import rectifier
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.crface import CRFace, CRFaceConfig, Sampling
 from pipeline.models.rankers.ranker import PIXELS
@@ -38,7 +38,7 @@ def tables(rows: int, batch: int = 1) -> Tensor:
 
 @pytest.mark.parametrize(("name", "least", "most"), [("crface", 31.6e6, 32.4e6), ("crface_mobilenet", 1.85e6, 1.95e6)])
 def test_size_is_what_the_papers_megabytes_say(name: str, least: float, most: float) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         ranker = RANKERS.find(name).build()
     assert least < sum(parameter.numel() for parameter in ranker.parameters()) < most
     assert sum(parameter.numel() for parameter in ranker.boxes.parameters()) == 493_056

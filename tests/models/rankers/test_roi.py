@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.roi import OWN, RoIRanker, box_numbers
 
@@ -40,7 +40,7 @@ def pixels(batch: int = 1, height: int = 96, width: int = 128) -> Tensor:
 
 @pytest.mark.parametrize(("name", "millions"), [("roi", 27.47), ("roi_mobilenet", 0.61)])
 def test_size(name: str, millions: float) -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         ranker = RANKERS.find(name).build()
     assert sum(parameter.numel() for parameter in ranker.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
 

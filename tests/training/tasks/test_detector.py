@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.boxes.iou import iou_pairs
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.init import without_random_weights
+from pipeline.models.init import without_random_weights, without_weights
 from pipeline.models.published_names import MOGFACE, rename
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
@@ -157,7 +157,7 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
 @pytest.fixture(scope="module")
 def known() -> dict[str, Detector]:
     """Detectors whose anchors and coder are wanted, not their weights."""
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         return {name: DETECTORS[name].build() for name in ("mogface", "hambox_resnet50", "retinaface_mobilenet")}
 
 
@@ -283,7 +283,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
 
 
 def test_the_progressive_classifier_learns_where_the_network_uses_it() -> None:
-    with torch.device("meta"), without_random_weights():
+    with without_weights():
         detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
     objective = OBJECTIVES.find(detector.spec.objective)(detector, DetectorRecipe())
     assert isinstance(objective, SigmoidObjective)
