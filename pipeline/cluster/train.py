@@ -7,11 +7,8 @@ and its own storage holds nothing but its bookkeeping.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,8 +47,7 @@ def train_together(
     try:
         for left in reversed(range(RESTARTS + 1)):
             try:
-                with _interrupts_kept():
-                    result = _trainer(function, resources, store, folder, passing).fit()
+                result = _trainer(function, resources, store, folder, passing).fit()
                 break
             except (TrainingFailedError, RayActorError) as error:
                 if not left or not _is_death_of_supervision(error):
@@ -62,19 +58,6 @@ def train_together(
     if outcome == "stopped":
         raise WorkersStopped(value)
     return value
-
-
-@contextmanager
-def _interrupts_kept() -> Iterator[None]:
-    """Puts back the handler of interrupts: Ray Train's own keeps its controller, a process of 700 MB, alive."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _trainer(
@@ -117,12 +100,28 @@ def _trainer_class(passing: bool) -> type[Any]:
 
     Data come through `ray_loader`. In a passing cluster the actor that frees resources after a controller's death asks
     the dashboard, which a local cluster does not have: every training would end by waiting twelve seconds for it.
+
+    Its controller, a process of 700 MB, ends with the training. Without its last handle it ends as well, but Ray lets
+    it take up to half a minute, and its handler of interrupts would hold one.
     """
+    import ray
     from ray.train.torch import TorchTrainer
 
     left_out = {"DatasetsCallback", *(["PlacementGroupCleanerCallback"] if passing else [])}
 
     class Lean(TorchTrainer):  # type: ignore[misc]
+        _controller: Any = None
+
+        def fit(self) -> Any:
+            try:
+                return super().fit()
+            finally:
+                if self._controller is not None:
+                    ray.kill(self._controller)
+
+        def _register_sigint_handler(self, controller: Any) -> None:
+            self._controller = controller  # interrupts end the whole stage, by its driver
+
         def _create_default_callbacks(self) -> list[Any]:
             callbacks = super()._create_default_callbacks()
             return [each for each in callbacks if type(each).__name__ not in left_out]

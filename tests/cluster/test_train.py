@@ -219,7 +219,7 @@ def test_one_process_gives_what_two_gave(indexed, tmp_path):
     run_here(alone, LocalExecutor, sets=[few])
     run_here(both, RayExecutor, sets=[few, "detector.run.loaders=0"])
     left = [p for p in psutil.Process().children(recursive=True) if "TrainController" in command_of(p)]
-    assert psutil.wait_procs(left, timeout=20)[1] == [], "a controller is left after its training"
+    assert psutil.wait_procs(left, timeout=5)[1] == [], "a controller is left after its training"
     ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (alone, both))
     assert len(ours) == len(theirs) == 12
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
