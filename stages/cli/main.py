@@ -38,7 +38,7 @@ COMMANDS: Final = {
 }
 """Each command and the module of its function or group, in the order of `wider8k --help`. A new one is a line here."""
 
-_HELP = """Finds faces in images of any size and measures how well, in runs that never compute anything twice.
+_HELP = """Finds faces in images of any size and measures how well, in runs that reuse every stored result.
 
 First steps:
 
