@@ -92,6 +92,16 @@ def test_every_link_leads_to_a_file(page):
         assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
+def test_every_step_of_an_image_is_in_its_file():
+    way = (ROOT / "pipeline/README.md").read_text(encoding="utf-8").partition("## One image's way")[2]
+    steps = re.findall(r"^\| (`.+?) \| `([\w/.]+)` \|", way, re.MULTILINE)
+    steps += re.findall(r"(`\w+`)\s+in\s+`([\w/.]+)`", way)
+    assert len(steps) > 12
+    for names, file in steps:
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), name
+
+
 def test_the_readme_links_every_page():
     linked = {(ROOT / target).resolve() for target in re.findall(r"\]\(([^)#:]+)\)", README)}
     assert {file.resolve() for file in (ROOT / "docs").iterdir()} <= linked
