@@ -40,7 +40,7 @@ class TrainRanker(TrainingStage):
     name: ClassVar[str] = "train_ranker"
     version: ClassVar[str] = "4"
     inputs: ClassVar[dict[str, Port]] = {
-        "rankings": Port(LABELLED_CANDIDATES),
+        "labelled": Port(LABELLED_CANDIDATES),
         "samples": Port(SAMPLES, many=True),
         "held_out": Port(LABELLED_CANDIDATES, optional=True),
         "start": Port(CHECKPOINT, optional=True),
@@ -67,8 +67,8 @@ class TrainRanker(TrainingStage):
         from pipeline.training.tasks.ranker import RankerTask
         from stages.validators.ranker import RankerValidator
 
-        labelled = ctx.one("rankings")
-        rankings = _rankings(labelled, self.recipe, self.recipe.images)
+        labelled = ctx.one("labelled")
+        rows = _reader(labelled, self.recipe, self.recipe.images)
         task = RankerTask(self.ranker, self.recipe, self.model_args, first_weights(ctx))
         # Built here once for its normalisation, and to find weights that do not fit before any process starts.
         with naming_weights(ctx, "start"):
@@ -76,12 +76,12 @@ class TrainRanker(TrainingStage):
         validator = None
         if held_out := ctx.inputs.get("held_out"):
             read = ImageReader(ctx, _samples_of(ctx, held_out[0])).read
-            validator = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
+            validator = RankerValidator(_reader(held_out[0], self.recipe), read, self.recipe)
         read = ImageReader(ctx, _samples_of(ctx, labelled)).read
-        return self.assembled(ctx, task, RankerDataset(rankings, read, self.recipe, normalisation.mean_bgr), validator)
+        return self.assembled(ctx, task, RankerDataset(rows, read, self.recipe, normalisation.mean_bgr), validator)
 
 
-def _rankings(labelled: Artifact, recipe: RankerRecipe, limit: int | None = None) -> LabelledCandidateReader:
+def _reader(labelled: Artifact, recipe: RankerRecipe, limit: int | None = None) -> LabelledCandidateReader:
     """Returns the rows of labelled candidates; raises ValueError where there is nothing to rank."""
     from pipeline.training.loop.preflight import require_rankable
 

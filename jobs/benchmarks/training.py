@@ -83,7 +83,7 @@ def ranker_course(
             _index(dataset, shared),
             Node("boxes", Predict(canvas=model.canvas), SAMPLES, str(model.weights), alone),
             Node("pairs", LabelCandidates(), {**SAMPLES, "candidates": ("boxes",)}),
-            Node("ranker", training, {**SAMPLES, "rankings": ("pairs",)}, None, alone),
+            Node("ranker", training, {**SAMPLES, "labelled": ("pairs",)}, None, alone),
         ]
     )
     return Course(graph, "ranker", Store(str(folder / "store"))), origin

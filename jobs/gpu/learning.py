@@ -112,7 +112,7 @@ def _ranker(setting: Setting, folder: Path) -> Lesson:
         weights = setting.shared / REAL_WEIGHTS
         sets |= _real(setting.shared, "*faces", "seen_faces", "unseen_faces")
     sets |= {f"{pattern}.path": weights for pattern in ("ranker_*", "retinaface_*", "other_*")}
-    nodes = ("seen_faces", "unseen_faces", *dumps, "rankings_original", ranker, *ranked)
+    nodes = ("seen_faces", "unseen_faces", *dumps, "labelled_original", ranker, *ranked)
     return Lesson("crface_small.yaml", nodes, sets | _on_device(setting, (ranker,), (*dumps, "rank_original_roi")))
 
 

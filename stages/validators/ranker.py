@@ -49,14 +49,14 @@ class RankerValidator:
     The ranker gets them as in use, see `RankerRecipe.preprocessing`.
 
     Attributes:
-        rankings: images and boxes.
+        labelled: images and boxes.
         read: path -> compressed bytes.
         recipe: rows of the table, the loss, and up to how many ranks apart pairs count as near.
     """
 
     name: ClassVar[str] = "ranking"
 
-    rankings: LabelledCandidateReader
+    labelled: LabelledCandidateReader
     read: Callable[[str], bytes]
     recipe: RankerRecipe
 
@@ -64,17 +64,17 @@ class RankerValidator:
         """Returns the counts of every n-th image, from the rank-th on; unreadable images are left out."""
         none = PairCounts.zero(self.recipe.pairs)
         total = OrderingCounts(none, none)
-        for number in range(rank, len(self.rankings), processes):
-            ranking = self.rankings[number]
+        for number in range(rank, len(self.labelled), processes):
+            row = self.labelled[number]
             try:
-                image = decode(self.read(ranking.path))
-                if image.shape[:2] != (ranking.height, ranking.width):
+                image = decode(self.read(row.path))
+                if image.shape[:2] != (row.height, row.width):
                     continue  # another image than the boxes are of
             except (OSError, ValueError):
                 continue
             pixels = self.recipe.preprocessing.pixels(image, ranker.normalisation.mean_bgr)
-            for place in range(len(ranking.valid)):
-                total += self._counts(ranker, pixels, ranking, place)
+            for place in range(len(row.valid)):
+                total += self._counts(ranker, pixels, row, place)
         return total
 
     def metrics(self, shares: Sequence[OrderingCounts]) -> dict[str, float]:
@@ -99,13 +99,9 @@ class RankerValidator:
         return 0.0 if math.isnan(metrics["after"]) else metrics["after"]
 
     @torch.inference_mode()
-    def _counts(
-        self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: LabelledCandidates, place: int
-    ) -> OrderingCounts:
-        boxes, scores, overlaps = ranking.of_detector(place)
-        table, valid = self.recipe.preprocessing.table(
-            boxes, scores, ranking.width, ranking.height, self.recipe.num_candidates
-        )
+    def _counts(self, ranker: Ranker, pixels: NDArray[np.uint8], row: LabelledCandidates, place: int) -> OrderingCounts:
+        boxes, scores, overlaps = row.of_detector(place)
+        table, valid = self.recipe.preprocessing.table(boxes, scores, row.width, row.height, self.recipe.num_candidates)
         truth = self.recipe.truths(overlaps[:valid])
         before = count_pairs(truth, np.arange(valid), self.recipe.pairs)
         residual = _residual(ranker, pixels, table, valid)

@@ -14,7 +14,7 @@ from pipeline.data import labelled_candidates
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.data.schemas import LABELLED_CANDIDATES
 from pipeline.engine.manifest import Artifact
-from tests.data.stored_rankings import drawn, stored
+from tests.data.stored_labelled import drawn, stored
 
 ROWS = [drawn("a", (5, 3)), drawn("b", (0, 4), 1), drawn("c", (2, 0), 2), drawn("d", (0, 0), 3), drawn("e", (6, 1), 4)]
 

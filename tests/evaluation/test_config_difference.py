@@ -22,7 +22,7 @@ def test_runs_that_are_wired_differently_fit_a_terminal() -> None:
     ranker = {
         "stage": "train_ranker",
         "samples": SAMPLES,
-        "rankings": {"stage": "label_candidates", "candidates": BOXES},
+        "labelled": {"stage": "label_candidates", "candidates": BOXES},
     }
     ranked = {"stage": "evaluate", "detections": {"stage": "rerank", "candidates": BOXES, "checkpoint": ranker}}
     table = config_table(("ap", "ap_rank"), difference(RUN, ranked))

@@ -42,7 +42,7 @@ DETECTOR = (
     "seen unseen learnt_baseline detector_baseline unseen_boxes_baseline unseen_found_baseline unseen_ap_baseline"
 )
 RANKER = (
-    "seen_faces unseen_faces retinaface_seen_original retinaface_unseen_original rankings_original ranker_original_roi "
+    "seen_faces unseen_faces retinaface_seen_original retinaface_unseen_original labelled_original ranker_original_roi "
     "single_original ap_single_original rank_original_roi"
 )
 # Of every tiny part, without real data.

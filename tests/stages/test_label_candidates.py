@@ -36,7 +36,7 @@ def two(world: World) -> World:
     return world
 
 
-def rankings(world: World, *sets: str) -> dict[str, LabelledCandidates]:
+def labelled(world: World, *sets: str) -> dict[str, LabelledCandidates]:
     return {row["image_id"]: LabelledCandidates.from_row(row) for row in world.rows("joined", *sets)}
 
 
@@ -58,7 +58,7 @@ def assert_joined(found: LabelledCandidates, sample: Sample, dumps: list[Detecti
 def test_rows_are_joined_image_by_image(two: World, top: int) -> None:
     sets = [] if top == 5000 else [f"joined.max_candidates={top}"]
     two.done(*sets)
-    found, one, other, known = rankings(two, *sets), two.by_id("one"), two.by_id("other"), samples(two)
+    found, one, other, known = labelled(two, *sets), two.by_id("one"), two.by_id("other"), samples(two)
     assert list(found) == list(known)
     for name, ranking in found.items():
         assert_joined(ranking, known[name], [one[name], other[name]], top)
@@ -68,7 +68,7 @@ def test_rows_are_joined_image_by_image(two: World, top: int) -> None:
 
 def test_rows_are_read_one_by_one(two: World) -> None:
     two.done()
-    rows, wanted = LabelledCandidateReader(two.artifact("joined")), rankings(two)
+    rows, wanted = LabelledCandidateReader(two.artifact("joined")), labelled(two)
     assert [rows.name(number) for number in range(len(rows))] == list(wanted)
     for number, ranking in enumerate(wanted.values()):
         np.testing.assert_array_equal(rows[number].overlaps, ranking.overlaps)
@@ -79,7 +79,7 @@ def test_one_dump_alone(two: World) -> None:
     two.nodes["joined"]["inputs"] = {"samples": "images", "candidates": "other"}
     two.done()
     other, known = two.by_id("other"), samples(two)
-    for name, ranking in rankings(two).items():
+    for name, ranking in labelled(two).items():
         assert_joined(ranking, known[name], [other[name]])
 
 
@@ -116,7 +116,7 @@ def test_errors_become_rows_that_name_their_node(two: World) -> None:
     for name in ("one", "other", "joined"):
         two.nodes[name]["run"]["max_error_share"] = 0.9
     two.done()
-    found, known = rankings(two), samples(two)
+    found, known = labelled(two), samples(two)
     assert found[first].error == "one: made to fail"
     assert found[second].error == "other: made to fail"
     assert found[first].valid == (0, 0) and found[first].path == known[first].path

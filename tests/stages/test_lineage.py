@@ -80,8 +80,8 @@ def test_a_detector_and_a_ranker_have_each_their_checkpoint(world: World) -> Non
     world.node("detector", "train_detector", inputs={"samples": "faces"}, recipe={**tiny, "images": 2})
     found = {"samples": "faces", "checkpoint": "detector"}
     world.node("boxes", "predict", inputs=found, canvas="original", max_candidates=40)
-    world.node("rankings", "label_candidates", inputs={"samples": "faces", "candidates": "boxes"})
-    learnt_from = {"rankings": "rankings", "samples": "faces"}
+    world.node("labelled", "label_candidates", inputs={"samples": "faces", "candidates": "boxes"})
+    learnt_from = {"labelled": "labelled", "samples": "faces"}
     world.node(
         "ranker", "train_ranker", inputs=learnt_from, ranker="roi_mobilenet", recipe={**tiny, "num_candidates": 40}
     )

@@ -23,7 +23,7 @@ from pipeline.training.data.ranker_dataset import RankerDataset
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
 from stages.validators.ranker import RankerValidator
-from tests.data.stored_rankings import stored
+from tests.data.stored_labelled import stored
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 SIZES = {"wide": (100, 70), "high": (60, 100), "square": (64, 64), "thin": (130, 9)}
@@ -75,8 +75,8 @@ def num_neighbours(ranker: Ranker) -> Iterator[list[Inputs]]:
 
 
 def in_training(task: RankerTask, model: Ranker, name: str, folder: Path) -> Inputs:
-    rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
-    dataset = RankerDataset(rankings, read, task.recipe, model.normalisation.mean_bgr)
+    labelled = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
+    dataset = RankerDataset(labelled, read, task.recipe, model.normalisation.mean_bgr)
     batch = RankerPixelBatch.of(0, [dataset(0, 5, task.recipe.crop)]).to_batch(model.normalisation)
     with num_neighbours(model) as inputs:
         task.forward(model, batch)

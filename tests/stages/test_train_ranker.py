@@ -26,7 +26,7 @@ def trained(world: World) -> World:
     world.node("other", "guess", inputs={"samples": "drawings"}, jitter=0.4, false_alarms=5)
     world.node("pairs", "label_candidates", inputs={"samples": "drawings", "candidates": ["one", "other"]})
     world.node(
-        "order", "train_ranker", inputs={"rankings": "pairs", "samples": "drawings"},
+        "order", "train_ranker", inputs={"labelled": "pairs", "samples": "drawings"},
         ranker="crface_mobilenet", recipe=TINY,
     )  # fmt: skip
     return world
@@ -90,7 +90,7 @@ def test_held_out_images_are_evaluated_and_the_best_weights_saved(trained: World
     trained.node("few", "index", dataset={**SYNTHETIC, "split": "test", "images": 3})
     trained.node("found", "guess", inputs={"samples": "few"}, false_alarms=10)
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
-    inputs = {"rankings": "pairs", "samples": ["few", "drawings"], "held_out": "unseen"}
+    inputs = {"labelled": "pairs", "samples": ["few", "drawings"], "held_out": "unseen"}
     trained.nodes["order"] |= {"inputs": inputs, "recipe": {**TINY, "eval_every": 2, "select": "best"}}
     trained.done()
     row = checkpoint(trained)
@@ -103,7 +103,7 @@ def test_held_out_images_are_evaluated_and_the_best_weights_saved(trained: World
     # Another network than the first one, of which nothing is refined.
     assert any(metrics["loss_after"] != metrics["loss_before"] for metrics in evaluated.values())
     plain = {**TINY, "eval_every": 0, "select": "last"}
-    trained.nodes["order"] |= {"inputs": {"rankings": "pairs", "samples": "drawings"}, "recipe": plain}
+    trained.nodes["order"] |= {"inputs": {"labelled": "pairs", "samples": "drawings"}, "recipe": plain}
     trained.done()
     assert checkpoint(trained)["loss"] == row["loss"]
 
@@ -115,7 +115,7 @@ def test_it_starts_from_a_detectors_body_or_from_another_node(trained: World) ->
     file = trained.folder / "detector.safetensors"
     file.write_bytes(body)
     trained.nodes["order"] |= {"path": str(file), "recipe": still}
-    inputs = {"rankings": "pairs", "samples": "drawings", "start": "order"}
+    inputs = {"labelled": "pairs", "samples": "drawings", "start": "order"}
     trained.node("tuned", "train_ranker", inputs=inputs, ranker="crface_mobilenet", recipe=still)
     trained.done()
     found, tuned = (
@@ -163,21 +163,21 @@ def test_held_out_images_without_an_order_are_refused_too(trained: World) -> Non
     trained.node("few", "index", dataset="image_folder", path=str(folder))
     trained.node("found", "guess", inputs={"samples": "few"})
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
-    trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
+    trained.nodes["order"]["inputs"] = {"labelled": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
     assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none overlaps")
 
 
 def test_samples_of_another_set_are_refused(trained: World) -> None:
     trained.node("few", "index", dataset={**SYNTHETIC, "split": "test", "images": 3})
-    trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["few"]}
+    trained.nodes["order"]["inputs"] = {"labelled": "pairs", "samples": ["few"]}
     assert (
         failure(trained) == "pairs was not made of few: wire the samples of all labelled candidates to inputs.samples"
     )
 
 
 def test_a_dump_instead_of_a_join_is_refused(trained: World) -> None:
-    trained.nodes["order"]["inputs"] = {"rankings": "one", "samples": "drawings"}
-    with pytest.raises(ValueError, match=r"order\.inputs\.rankings: expected rows of \(image_id, path, .*, one gives "):
+    trained.nodes["order"]["inputs"] = {"labelled": "one", "samples": "drawings"}
+    with pytest.raises(ValueError, match=r"order\.inputs\.labelled: expected rows of \(image_id, path, .*, one gives "):
         trained.plan()
 
 

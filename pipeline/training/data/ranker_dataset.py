@@ -49,13 +49,13 @@ class RankerDataset:
     `Preprocessing` makes its input in either case.
 
     Attributes:
-        rankings: each image's file and boxes.
+        labelled: each image's file and boxes.
         read: path -> compressed bytes; raises OSError or ValueError where it cannot.
         recipe: augmentation, rows of the table, and seed.
         fill: BGR outside the image: the ranker's own mean, zero after normalisation.
     """
 
-    rankings: LabelledCandidateReader
+    labelled: LabelledCandidateReader
     read: Callable[[str], bytes]
     recipe: RankerRecipe
     fill: tuple[float, float, float]
@@ -64,15 +64,15 @@ class RankerDataset:
 
     def __len__(self) -> int:
         """Returns the number of images."""
-        return len(self.rankings)
+        return len(self.labelled)
 
     def name(self, index: int) -> str:
         """Returns an image's id."""
-        return self.rankings.name(index)
+        return self.labelled.name(index)
 
     def __call__(self, index: int, epoch: int, side: int) -> RankerExample:
         """Returns one image, `side` pixels wide and high, with its table, see `Source`."""
-        row = self._rows.get(index, lambda: self.rankings[index])
+        row = self._rows.get(index, lambda: self.labelled[index])
         rng = generator_for(self.recipe.seed, epoch, row.image_id)
         boxes, scores, overlaps = row.of_detector(int(rng.integers(len(row.valid))))
         image = self._images.get(index, lambda: self._decoded(row))

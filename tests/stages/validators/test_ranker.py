@@ -42,7 +42,7 @@ class ByWidth(Ranker):
         return torch.where(self.real(tables, valid), residual, 0.0)
 
 
-def rankings() -> list[LabelledCandidates]:
+def labelled() -> list[LabelledCandidates]:
     """Of two detectors; the second one has fewer boxes, in one image none."""
     reader, rng, rows = DRAWINGS.open(), np.random.default_rng(2), []
     for number, sample in enumerate(reader(entry) for entry in DRAWINGS.entries()):
@@ -60,7 +60,7 @@ def rankings() -> list[LabelledCandidates]:
 
 @pytest.fixture(scope="module")
 def validator() -> RankerValidator:
-    return RankerValidator(rankings(), read, RECIPE)  # type: ignore[arg-type]
+    return RankerValidator(labelled(), read, RECIPE)  # type: ignore[arg-type]
 
 
 def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
@@ -79,7 +79,7 @@ def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
 def test_the_metrics_are_what_comparing_every_two_boxes_gives(validator: RankerValidator) -> None:
     metrics = validator.metrics([validator(ByWidth(0.7), 0, 1)])
     before, after = np.zeros(4), np.zeros(4)
-    for number, row in enumerate(validator.rankings[i] for i in range(3)):
+    for number, row in enumerate(validator.labelled[i] for i in range(3)):
         first = 1 + DRAWINGS.draw(number)[0][0, 0, 0] / 255
         for place in range(2):
             boxes, scores, truth = (values[:40] for values in row.of_detector(place))
@@ -111,7 +111,7 @@ def test_shares_together_are_the_whole(validator: RankerValidator, processes: in
 
 
 def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: RankerValidator) -> None:
-    rows = list(rankings())
+    rows = list(labelled())
     rows[1] = replace(rows[1], width=95)
 
     def partly(path: str) -> bytes:
@@ -120,8 +120,8 @@ def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: Ranker
         return read(path)
 
     ranker = ByWidth(0.7)
-    found = replace(validator, rankings=rows, read=partly)(ranker, 0, 1)
-    only = replace(validator, rankings=rows[:1])(ranker, 0, 1)
+    found = replace(validator, labelled=rows, read=partly)(ranker, 0, 1)
+    only = replace(validator, labelled=rows[:1])(ranker, 0, 1)
     assert validator.metrics([found]) == validator.metrics([only])
     assert found.before.images == 2
 
@@ -130,7 +130,7 @@ def test_outputs_that_are_not_finite_have_score_0(validator: RankerValidator) ->
     metrics = validator.metrics([validator(ByWidth(math.nan), 0, 1)])
     assert metrics["after"] == metrics["near_after"] == 0 == validator.score(metrics)
     assert math.isnan(metrics["loss_after"]) and metrics["before"] > 0
-    nothing = validator.metrics([replace(validator, rankings=[])(ByWidth(0.0), 0, 1)])
+    nothing = validator.metrics([replace(validator, labelled=[])(ByWidth(0.0), 0, 1)])
     assert math.isnan(nothing["after"]) and validator.score(nothing) == 0
 
 
@@ -144,5 +144,5 @@ def test_images_are_as_large_as_those_of_training(whole: bool, size: tuple[int, 
             return super().forward(images, tables, valid)
 
     recipe = replace(RECIPE, whole=whole, crop=192)
-    RankerValidator(rankings(), read, recipe)(Watching(0.7), 0, 1)  # type: ignore[arg-type]
+    RankerValidator(labelled(), read, recipe)(Watching(0.7), 0, 1)  # type: ignore[arg-type]
     assert seen == {size}

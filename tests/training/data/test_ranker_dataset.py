@@ -18,7 +18,7 @@ from pipeline.training.data.cache import SampleCache
 from pipeline.training.data.ranker_dataset import RankerDataset, rank_policy
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.recipes.ranker import RankerRecipe
-from tests.data.stored_rankings import drawn, stored
+from tests.data.stored_labelled import drawn, stored
 
 WIDTH, HEIGHT, SIDE, ROWS = 100, 80, 64, 30
 FILL = (104.0, 117.0, 123.0)
@@ -51,12 +51,12 @@ def read(path: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def rankings(tmp_path_factory: pytest.TempPathFactory) -> LabelledCandidateReader:
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> LabelledCandidateReader:
     return LabelledCandidateReader(stored(tmp_path_factory.mktemp("join"), RANKINGS[:2], RANKINGS[2:]))
 
 
-def _dataset(rankings: LabelledCandidateReader, **changes: object) -> RankerDataset:
-    return RankerDataset(rankings, read, replace(RECIPE, **changes), FILL)  # type: ignore[arg-type]
+def _dataset(labelled: LabelledCandidateReader, **changes: object) -> RankerDataset:
+    return RankerDataset(labelled, read, replace(RECIPE, **changes), FILL)  # type: ignore[arg-type]
 
 
 def _same(one: RankerExample, other: RankerExample) -> bool:
@@ -71,9 +71,9 @@ def _pixels(example: RankerExample) -> np.ndarray:
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("mirrored", [0.0, 1.0])
-def test_boxes_stay_on_their_squares(rankings: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
+def test_boxes_stay_on_their_squares(labelled: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
     """After crop, scale and mirror the inside of every box has its detector's colour."""
-    dataset, seen, checked = _dataset(rankings, whole=whole, flip_prob=mirrored, crop_scales=(0.6, 1.0)), set(), 0
+    dataset, seen, checked = _dataset(labelled, whole=whole, flip_prob=mirrored, crop_scales=(0.6, 1.0)), set(), 0
     for epoch in range(12):
         example = dataset(0, epoch, SIDE)
         scores = example.table[: example.valid, 4]
@@ -91,8 +91,8 @@ def test_boxes_stay_on_their_squares(rankings: LabelledCandidateReader, whole: b
     assert seen == {0, 1} and checked > 15
 
 
-def test_the_whole_image_in_the_top_left_corner(rankings: LabelledCandidateReader) -> None:
-    dataset = _dataset(rankings, whole=True)
+def test_the_whole_image_in_the_top_left_corner(labelled: LabelledCandidateReader) -> None:
+    dataset = _dataset(labelled, whole=True)
     scale = SIDE / WIDTH
     for epoch in range(6):
         example = dataset(0, epoch, SIDE)
@@ -106,10 +106,10 @@ def test_the_whole_image_in_the_top_left_corner(rankings: LabelledCandidateReade
         assert abs(example.image[:below].astype(float).mean() - MARKED.mean()) < 6
 
 
-def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
+def test_mirrored_tables(labelled: LabelledCandidateReader) -> None:
     """x becomes 1 - x - w, and nothing else changes."""
     for whole in (False, True):
-        plain, turned = (_dataset(rankings, whole=whole, flip_prob=share) for share in (0.0, 1.0))
+        plain, turned = (_dataset(labelled, whole=whole, flip_prob=share) for share in (0.0, 1.0))
         for epoch in range(5):
             one, other = plain(1, epoch, SIDE), turned(1, epoch, SIDE)
             assert one.valid == other.valid > 3
@@ -120,9 +120,9 @@ def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
             np.testing.assert_array_equal(other.image, one.image[:, ::-1])
 
 
-def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateReader) -> None:
+def test_a_crop_clips_drops_by_centre_and_fills_up(labelled: LabelledCandidateReader) -> None:
     """Against the view that the policy samples with the same numbers, box by box."""
-    dataset, dropped = _dataset(rankings, num_candidates=200), 0
+    dataset, dropped = _dataset(labelled, num_candidates=200), 0
     for index in (1, 2, 3):
         for epoch in range(4):
             example, ranking = dataset(index, epoch, SIDE), RANKINGS[index]
@@ -147,8 +147,8 @@ def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateRe
     assert dropped > 50
 
 
-def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
-    many, few = (_dataset(rankings, num_candidates=rows, whole=True) for rows in (40, 10))
+def test_the_table_has_the_best_rows(labelled: LabelledCandidateReader) -> None:
+    many, few = (_dataset(labelled, num_candidates=rows, whole=True) for rows in (40, 10))
     for epoch in range(4):
         one, other = many(1, epoch, SIDE), few(1, epoch, SIDE)
         assert one.valid in (25, 40) and other.valid == 10
@@ -157,31 +157,31 @@ def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
         assert (np.diff(one.table[: one.valid, 4]) <= 0).all()
 
 
-def test_small_overlaps_are_none_where_asked_for(rankings: LabelledCandidateReader) -> None:
-    everything, some = _dataset(rankings, whole=True), _dataset(rankings, whole=True, iou_floor=0.5)
+def test_small_overlaps_are_none_where_asked_for(labelled: LabelledCandidateReader) -> None:
+    everything, some = _dataset(labelled, whole=True), _dataset(labelled, whole=True, iou_floor=0.5)
     for index in range(len(RANKINGS)):
         before, after = everything(index, 0, SIDE).truth, some(index, 0, SIDE).truth
         np.testing.assert_array_equal(after, np.where(before < 0.5, 0, before))
         assert (before != after).any()
 
 
-def test_a_crop_holds_a_box_on_a_face(rankings: LabelledCandidateReader) -> None:
-    dataset = _dataset(rankings, crop_scales=(0.5,))
+def test_a_crop_holds_a_box_on_a_face(labelled: LabelledCandidateReader) -> None:
+    dataset = _dataset(labelled, crop_scales=(0.5,))
     for epoch in range(20):
         example = dataset(0, epoch, SIDE)
         assert example.truth.max() >= 0.5
 
 
-def test_every_detector_is_sampled(rankings: LabelledCandidateReader) -> None:
-    dataset, sampled = _dataset(rankings, whole=True, num_candidates=50), []
+def test_every_detector_is_sampled(labelled: LabelledCandidateReader) -> None:
+    dataset, sampled = _dataset(labelled, whole=True, num_candidates=50), []
     for epoch in range(40):
         sampled.append({40: 0, 25: 1}[dataset(2, epoch, SIDE).valid])
     assert 8 < sum(sampled) < 32
 
 
-def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
+def test_colours_change_pixels_alone(labelled: LabelledCandidateReader) -> None:
     """Colours are sampled first, so geometry differs too; the whole image shows which is which."""
-    plain, coloured = (_dataset(rankings, whole=True, colour_jitter=colours) for colours in (False, True))
+    plain, coloured = (_dataset(labelled, whole=True, colour_jitter=colours) for colours in (False, True))
     changed = [not np.array_equal(plain(1, e, SIDE).image, coloured(1, e, SIDE).image) for e in range(8)]
     assert any(changed)
     for epoch in range(8):
@@ -190,18 +190,18 @@ def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
         np.testing.assert_allclose(example.table, plain(1, epoch, SIDE).table, atol=1e-6)
 
 
-def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: LabelledCandidateReader) -> None:
-    dataset = _dataset(rankings, colour_jitter=True, flip_prob=0.5)
+def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(labelled: LabelledCandidateReader) -> None:
+    dataset = _dataset(labelled, colour_jitter=True, flip_prob=0.5)
     first = [dataset(1, epoch, SIDE) for epoch in range(6)]
     assert len({example.image.tobytes() for example in first}) == 6
     twin = pickle.loads(pickle.dumps(dataset))
     twin(2, 0, SIDE)
     assert all(_same(twin(1, epoch, SIDE), first[epoch]) for epoch in (4, 1))
-    other = _dataset(rankings, colour_jitter=True, flip_prob=0.5, seed=4)
+    other = _dataset(labelled, colour_jitter=True, flip_prob=0.5, seed=4)
     assert not any(_same(other(1, epoch, SIDE), first[epoch]) for epoch in range(6))
 
 
-def test_images_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandidateReader) -> None:
+def test_images_are_decoded_once_as_far_as_there_is_room(labelled: LabelledCandidateReader) -> None:
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -209,8 +209,8 @@ def test_images_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandi
         return read(path)
 
     room = 2 * WIDTH * HEIGHT * 3 + 5
-    dataset = RankerDataset(rankings, counted, RECIPE, FILL, SampleCache(room))
-    fresh = len(pickle.dumps(RankerDataset(rankings, read, RECIPE, FILL, SampleCache(room))))
+    dataset = RankerDataset(labelled, counted, RECIPE, FILL, SampleCache(room))
+    fresh = len(pickle.dumps(RankerDataset(labelled, read, RECIPE, FILL, SampleCache(room))))
     for _ in range(3):
         for index in range(4):
             dataset(index, 0, SIDE)
@@ -219,8 +219,8 @@ def test_images_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandi
     assert len(pickle.dumps(dataset)) == fresh
 
 
-def test_rows_are_read_once(rankings: LabelledCandidateReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset, asked, get = _dataset(rankings), [], LabelledCandidateReader.__getitem__
+def test_rows_are_read_once(labelled: LabelledCandidateReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, asked, get = _dataset(labelled), [], LabelledCandidateReader.__getitem__
 
     def counted(rows: LabelledCandidateReader, number: int) -> LabelledCandidates:
         asked.append(number)
@@ -232,7 +232,7 @@ def test_rows_are_read_once(rankings: LabelledCandidateReader, monkeypatch: pyte
     assert asked == [0, 2] and all(map(_same, first, again))
 
 
-def test_colours_of_a_shrunk_image_change_where_they_are_few(rankings: LabelledCandidateReader) -> None:
+def test_colours_of_a_shrunk_image_change_where_they_are_few(labelled: LabelledCandidateReader) -> None:
     """The same colours on the whole image first, then the same view, give nearly the same image."""
     recipe = replace(RECIPE, colour_jitter=True, crop_scales=(1.0,))
     image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
@@ -250,8 +250,8 @@ def test_batches_of_images_and_blanks(tmp_path: Path) -> None:
     gone = replace(RANKINGS[1], image_id="gone", path="none.png")
     other = replace(RANKINGS[2], image_id="other", width=WIDTH + 1)
     empty = drawn("empty", (0, 0), path=MARKS.path, width=WIDTH, height=HEIGHT)
-    rankings = LabelledCandidateReader(stored(tmp_path, [MARKS, gone, other, empty]))
-    got = BatchSampler(_dataset(rankings), batch=4, seed=0, sides=(SIDE,))(0)
+    labelled = LabelledCandidateReader(stored(tmp_path, [MARKS, gone, other, empty]))
+    got = BatchSampler(_dataset(labelled), batch=4, seed=0, sides=(SIDE,))(0)
     assert sorted(got.errors) == ["gone: none.png is gone", "other: 100 x 80 pixels, its boxes are of 101 x 80"]
     place = {name: row for row, name in enumerate(got.image_ids)}
     for name in ("gone", "other"):
