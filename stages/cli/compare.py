@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +11,7 @@ import typer
 
 from stages.cli.compare_benchmarks import WIDTH, BenchmarkFile, Result, compare_benchmarks, is_benchmark_file
 from stages.cli.evaluation_options import Truth, is_typed, option_name
-from stages.cli.outputs import require_files
+from stages.cli.outputs import Outputs, typed_command
 from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption
 
 if TYPE_CHECKING:
@@ -75,36 +73,30 @@ def compare(
     from pipeline.data.predictions.matching import GivenPredictions
     from pipeline.evaluation.run_comparison import compare_runs
 
-    require_files({"--json": json, "--report": report}, [Path(each) for each in (run_a, run_b, images) if each])
+    outputs = Outputs(json, report)
+    outputs.require([Path(each) for each in (run_a, run_b, images) if each])
     names = short_names(run_a, run_b)
     opened = dict[str, "StoredManifests"]()
     found = [_find(run, opened) for run in (run_a, run_b)]
     given = [option_name(option) for option in _PREDICTIONS if is_typed(ctx, option)]
     if results := _results(found, (run_a, run_b)):
-        compare_benchmarks(results, names, given, json, report)
+        compare_benchmarks(results, names, given, outputs)
         return
     _require_options(ctx, found, (run_a, run_b))
     described = _Described(
         _faces(ground_truth, labels, category), images, nms, score, GivenPredictions(form, class_name, image_folder)
     )
     runs = [described.run(*each) for each in zip((run_a, run_b), names, found, strict=True)]
-    _print_and_write(compare_runs(runs[0], runs[1], resamples, seed, top), json, report)
+    _print_and_write(compare_runs(runs[0], runs[1], resamples, seed, top), outputs)
 
 
-def _print_and_write(found: RunComparison, json: Path | None, report: Path | None) -> None:
-    from pipeline.engine.redaction import without_keys
+def _print_and_write(found: RunComparison, outputs: Outputs) -> None:
     from pipeline.evaluation.run_comparison_page import comparison_json, comparison_page, comparison_tables, summary
 
     print(summary(found))
     for table in comparison_tables(found):
         print(f"\n{table.text(WIDTH)}")
-    if json:
-        json.write_text(comparison_json(found), encoding="utf-8")
-        print(f"all digits: {json}")
-    if report:
-        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-        report.write_text(comparison_page(found, [typed]), encoding="utf-8")
-        print(f"page: {report}")
+    outputs.write(lambda: comparison_json(found), lambda: comparison_page(found, [typed_command()]))
 
 
 def short_names(run_a: str, run_b: str) -> tuple[str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_text
+import json
 import math
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from stages.cli.outputs import Outputs, typed_command
 
 if TYPE_CHECKING:
     from pipeline.evaluation.result_table import ResultTable
@@ -37,7 +37,7 @@ class BenchmarkFile:
         from pipeline.evaluation.benchmark_results import TITLES
 
         try:
-            found: dict[str, Any] = json_text.loads(self.path.read_bytes())
+            found: dict[str, Any] = json.loads(self.path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{self.path}: expected the --json of an evaluation, found that {error}") from None
         protocol = found.get("protocol") if isinstance(found, dict) else None
@@ -66,11 +66,7 @@ def is_benchmark_file(run: str) -> bool:
 
 
 def compare_benchmarks(
-    runs: tuple[Result, Result],
-    names: tuple[str, str],
-    given: Sequence[str],
-    json: Path | None,
-    report: Path | None,
+    runs: tuple[Result, Result], names: tuple[str, str], given: Sequence[str], outputs: Outputs
 ) -> None:
     """Prints the figures of two results, their difference, and what differs in the config; writes the files.
 
@@ -78,66 +74,89 @@ def compare_benchmarks(
         runs: results of one benchmark.
         names: as they are shown.
         given: options that are for predictions.
-        json: gets all figures with all digits, and the differences of the config.
-        report: gets the page.
+        outputs: get all figures with all digits and the differences of the config, and the page.
 
     Raises ValueError: they are of different benchmarks, or options for predictions are given.
     """
-    from pipeline.engine.fingerprint import difference
-    from pipeline.engine.redaction import without_keys
-    from pipeline.evaluation.benchmark_tables import headline, joined_figures
-    from pipeline.evaluation.page import PageData, render_page
-
     if given:
         raise ValueError(f"{', '.join(given)}: expected with predictions only, found results of a benchmark")
-    contents = [each.content() for each in runs]
-    titles = [each["protocol"]["benchmark"] for each in contents]
-    if titles[0] != titles[1]:
-        raise ValueError(f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare")
-    figures = _of_both([headline(each) for each in contents])
-    alike = type(runs[0]) is type(runs[1])
-    configs = [
-        run.config() if alike else {"protocol": each["protocol"]} for run, each in zip(runs, contents, strict=True)
-    ]
-    config = difference(configs[0], configs[1])
-    tables = _tables(names, titles[0], contents, figures, config)
-    same = all(contents[0][name] == contents[1][name] for name in _COUNTS)
-    note = NO_TEST if same else OTHER_FACES
-    summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {note}"
-    print(summary)
-    for table in tables:
+    found = _Comparison.of(runs, names)
+    print(found.summary)
+    for table in found.tables():
         print(f"\n{table.text(WIDTH)}")
-    if json:
-        shown = {name: {"a": _plain(figures[0][name]), "b": _plain(figures[1][name])} for name in figures[0]}
-        changes = [{"field": name, "a": a, "b": b} for name, a, b in config]
-        content = {"runs": list(names), "benchmark": titles[0], "figures": shown, "config": changes}
-        json.write_text(json_text.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        print(f"all digits: {json}")
-    if report:
-        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-        plots = joined_figures(dict(zip(names, contents, strict=True)))
-        data = PageData(f"{names[0]} and {names[1]}", summary, tables=tables, figures=plots, commands=[typed])
-        report.write_text(render_page(data), encoding="utf-8")
-        print(f"page: {report}")
+    outputs.write(found.to_json, found.page)
 
 
-def _tables(
-    names: tuple[str, str],
-    title: str,
-    contents: Sequence[Mapping[str, Any]],
-    figures: Sequence[Mapping[str, float]],
-    config: Sequence[tuple[str, Any, Any]],
-) -> list[ResultTable]:
-    from pipeline.evaluation.config_difference import config_table
-    from pipeline.evaluation.result_table import ResultTable, percent
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Two results of one benchmark beside each other.
 
-    rows = [
-        (name, percent(a), percent(figures[1][name]), percent(figures[1][name] - a, sign=True))
-        for name, a in figures[0].items()
-    ]
-    counts = [(name, *(f"{each[name]:,}" for each in contents), "") for name in _COUNTS]
-    tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], "Figures in per cent.")]
-    return [*tables, config_table(names, config)] if config else tables
+    Attributes:
+        names: as they are shown.
+        title: of the benchmark.
+        contents: all that is known of each.
+        figures: of each, name -> value; only names that both have.
+        config: field, value of the first and of the second, where they differ.
+    """
+
+    names: tuple[str, str]
+    title: str
+    contents: Sequence[Mapping[str, Any]]
+    figures: Sequence[Mapping[str, float]]
+    config: Sequence[tuple[str, Any, Any]]
+
+    @classmethod
+    def of(cls, runs: tuple[Result, Result], names: tuple[str, str]) -> Self:
+        """Raises ValueError: they are of different benchmarks."""
+        from pipeline.engine.fingerprint import difference
+        from pipeline.evaluation.benchmark_tables import headline
+
+        contents = [each.content() for each in runs]
+        titles = [each["protocol"]["benchmark"] for each in contents]
+        if titles[0] != titles[1]:
+            raise ValueError(
+                f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare"
+            )
+        alike = type(runs[0]) is type(runs[1])
+        configs = [
+            run.config() if alike else {"protocol": each["protocol"]} for run, each in zip(runs, contents, strict=True)
+        ]
+        figures = _of_both([headline(each) for each in contents])
+        return cls(names, titles[0], contents, figures, difference(configs[0], configs[1]))
+
+    @property
+    def summary(self) -> str:
+        same = all(self.contents[0][name] == self.contents[1][name] for name in _COUNTS)
+        against = f"{self.names[1]} against {self.names[0]} on {self.title}"
+        return f"{against}: {_first(self.figures)}. {NO_TEST if same else OTHER_FACES}"
+
+    def tables(self) -> list[ResultTable]:
+        from pipeline.evaluation.config_difference import config_table
+        from pipeline.evaluation.result_table import ResultTable, percent
+
+        first, second = self.figures
+        rows = [
+            (name, percent(a), percent(second[name]), percent(second[name] - a, sign=True)) for name, a in first.items()
+        ]
+        counts = [(name, *(f"{each[name]:,}" for each in self.contents), "") for name in _COUNTS]
+        tables = [ResultTable(self.title, ("", *self.names, "difference"), [*rows, *counts], "Figures in per cent.")]
+        return [*tables, config_table(self.names, self.config)] if self.config else tables
+
+    def to_json(self) -> str:
+        first, second = self.figures
+        figures = {name: {"a": _plain(first[name]), "b": _plain(second[name])} for name in first}
+        changes = [{"field": name, "a": a, "b": b} for name, a, b in self.config]
+        content = {"runs": list(self.names), "benchmark": self.title, "figures": figures, "config": changes}
+        return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def page(self) -> str:
+        from pipeline.evaluation.benchmark_tables import joined_figures
+        from pipeline.evaluation.page import PageData, render_page
+
+        plots = joined_figures(dict(zip(self.names, self.contents, strict=True)))
+        title = f"{self.names[0]} and {self.names[1]}"
+        data = PageData(title, self.summary, tables=self.tables(), figures=plots, commands=[typed_command()])
+        return render_page(data)
 
 
 def _of_both(figures: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +34,7 @@ from stages.cli.evaluation_options import (
     require_details,
     require_options_of,
 )
-from stages.cli.outputs import require_files
+from stages.cli.outputs import Outputs, typed_command
 from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption, Predictions
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def evaluate(
     require_options_of(ctx, benchmark)
     require_details(ctx, details)
     given = GivenPredictions(form, class_name, image_folder)
-    outputs = {"--json": json, "--report": report}
+    outputs = Outputs(json, report)
     if benchmark != "wider":
         from pipeline.evaluation.benchmarks import BenchmarkOptions
 
@@ -96,7 +95,7 @@ def evaluate(
         _other_benchmark(benchmark, predictions, labels, outputs, chosen)
         return
     truth = _one_truth(ctx, ground_truth, labels, category, details)
-    require_files(outputs, [predictions, *([images] if images else [])])
+    outputs.require([predictions, *([images] if images else [])])
     inputs = _read(predictions, truth, images, *chosen_reading(reading, nms, score, unreadable), given)
     asked = _Details(resamples, seed) if details else None
     _print_and_write(inputs, truth, predictions.name, outputs, false_alarms, asked)
@@ -147,11 +146,13 @@ def _print_and_write(
     inputs: EvaluationInputs,
     truth: Truth,
     name: str,
-    outputs: Mapping[str, Path | None],
+    outputs: Outputs,
     false_alarms: float | None,
     asked: _Details | None,
 ) -> None:
     """Prints AP and what else is asked for, and writes the files; ``name`` is that of the predictions."""
+    from pipeline.evaluation.evaluate_files import report_page
+
     matches = inputs.matches() if asked else None
     result = inputs.evaluate(false_alarms, matches)
     if not truth.official:
@@ -163,33 +164,13 @@ def _print_and_write(
         result, tables = replace(result, details=found.to_json()), found.tables()
         for table in tables:
             print(f"\n{table.text()}")
-    if json := outputs["--json"]:
-        json.write_text(result.to_json(), encoding="utf-8")
-        print(f"all digits: {json}")
-    if report := outputs["--report"]:
-        _write_page(report, inputs, result, name, tables)
+    outputs.write(result.to_json, lambda: report_page(inputs, result, name, commands=[typed_command()], tables=tables))
 
 
 def _rule(inputs: EvaluationInputs) -> str:
     """Returns the rule of an AP on labels of one's own, in one line."""
     read = f"{inputs.protocol['source']} against {inputs.protocol['labels']}"
     return f"{read}, by WIDER FACE's rule at IoU 0.5 (--benchmark pascal and coco take theirs)"
-
-
-def _write_page(
-    file: Path, inputs: EvaluationInputs, result: WiderResult, name: str, tables: list[ResultTable]
-) -> None:
-    from pipeline.evaluation.evaluate_files import report_page
-
-    file.write_text(report_page(inputs, result, name, commands=[_typed()], tables=tables), encoding="utf-8")
-    print(f"page: {file}")
-
-
-def _typed() -> str:
-    """Returns the command as it was typed, without keys."""
-    from pipeline.engine.redaction import without_keys
-
-    return shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
 
 
 def _print_ap(result: WiderResult) -> None:
@@ -220,7 +201,7 @@ def _other_benchmark(
     benchmark: str,
     predictions: Path,
     labels: Path | None,
-    files: Mapping[str, Path | None],
+    outputs: Outputs,
     options: BenchmarkOptions,
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
@@ -229,7 +210,7 @@ def _other_benchmark(
         benchmark: its name as typed.
         predictions: of one of `predictions.forms.FORMS`.
         labels: see `evaluate_benchmark`.
-        files: `--json` and `--report`.
+        outputs: its files.
         options: what may be chosen about it.
     """
     from pipeline.evaluation.benchmark_results import BENCHMARKS
@@ -240,19 +221,18 @@ def _other_benchmark(
         raise ValueError(f"--benchmark {benchmark}: expected wider, {', '.join(BENCHMARKS)}")
     if labels is None:
         raise ValueError(f"--benchmark {benchmark} needs --labels, found none")
-    require_files(files, [predictions, labels])
+    outputs.require([predictions, labels])
     result = evaluate_benchmark(known, predictions, labels, options)
     _print_problems(result.problems)
     for line in result.lines:
         print(line)
-    if json := files["--json"]:
-        json.write_text(result.to_json(), encoding="utf-8")
-        print(f"all digits: {json}")
-    if page := files["--report"]:
+
+    def page() -> str:
         from pipeline.evaluation.benchmark_page import benchmark_page
 
-        page.write_text(benchmark_page(result, predictions.name, commands=[_typed()]), encoding="utf-8")
-        print(f"page: {page}")
+        return benchmark_page(result, predictions.name, commands=[typed_command()])
+
+    outputs.write(result.to_json, page)
 
 
 def _print_problems(problems: Mapping[str, list[str]]) -> None:

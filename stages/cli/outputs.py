@@ -1,16 +1,47 @@
-"""Checks before the work that a command's outputs can be written."""
+"""The files that a command writes: checked before the work, written after it."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.engine.redaction import without_keys
 
 if TYPE_CHECKING:
     from pipeline.engine.graph import Graph
     from pipeline.engine.storage import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What `--json` and `--report` name, None where one is not given."""
+
+    json: Path | None
+    report: Path | None
+
+    def require(self, inputs: Iterable[Path]) -> None:
+        """Raises ValueError where a file cannot be written, or would replace an input, see `require_files`."""
+        require_files({"--json": self.json, "--report": self.report}, inputs)
+
+    def write(self, figures: Callable[[], str], page: Callable[[], str]) -> None:
+        """Writes the files that are asked for and prints where they are; the others are not made."""
+        if self.json:
+            self.json.write_text(figures(), encoding="utf-8")
+            print(f"all digits: {self.json}")
+        if self.report:
+            self.report.write_text(page(), encoding="utf-8")
+            print(f"page: {self.report}")
+
+
+def typed_command() -> str:
+    """Returns the command as it was typed, without keys."""
+    return shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
 
 
 def require_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pipeline.engine.config import Config, load_config
-from pipeline.engine.redaction import without_keys
 from pipeline.engine.registry import Registry
 from pipeline.engine.storage import Store
+from stages.cli.outputs import typed_command
 from stages.cli.pipeline import Choice, carry_out
 from stages.cli.run_options import LimitOption, MachineOption, SetOption
 from stages.graph import STAGES
@@ -82,7 +80,7 @@ def reproduce(
     sets = [f"store={store}"] if store else [f"store=runs/tiny/{loaded.name}"] if tiny else []
     sets += _tiny(loaded, Store(sets[0].partition("=")[2])) if tiny else []
     sets += _files(item, chosen, loaded, images, weights or [])
-    typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
+    typed = typed_command()
     choice = Choice(config, [*sets, *(set_ or [])], limit, machine or (CPU if tiny else None), until=chosen.node)
     carry_out(choice, typed, local, verbose, tables=False)
     _publish(item, chosen, choice, Publication(typed, TINY if tiny else "", others))

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.engine.storage import Store
-from stages.cli.outputs import require_exports, require_files, require_folder
+from stages.cli.outputs import Outputs, require_exports, require_files, require_folder, typed_command
 from tests.stages.world import World
 
 
@@ -40,6 +41,23 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"--out {file}/x: expected a folder, found that {file} is none"):
         require_folder("--out", file / "x")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link"]
+
+
+def test_only_what_is_asked_for_is_computed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "s3://key:secret@bucket/run"
+    monkeypatch.setattr(sys, "argv", ["/bin/wider8k", "compare", url, "two words"])
+    outputs = Outputs(None, tmp_path / "page.html")
+    outputs.require([tmp_path / "other"])
+    outputs.write(lambda: pytest.fail("no figures are asked for"), typed_command)
+    assert (tmp_path / "page.html").read_text() == "wider8k compare s3://bucket/run 'two words'"
+    assert capsys.readouterr().out == f"page: {tmp_path / 'page.html'}\n"
+    Outputs(tmp_path / "ap.json", None).write(lambda: "é\n", lambda: pytest.fail("no page is asked for"))
+    assert (tmp_path / "ap.json").read_bytes() == "é\n".encode()
+    assert capsys.readouterr().out == f"all digits: {tmp_path / 'ap.json'}\n"
+    with pytest.raises(ValueError, match="--report .*: expected another file than that of --json"):
+        Outputs(tmp_path / "x", tmp_path / "x").require([])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
