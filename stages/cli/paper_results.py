@@ -96,11 +96,8 @@ def levels_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
 
 def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the cumulative shares of the training faces and of the anchors that they match, by their scale."""
-    from pipeline.models.detectors import DETECTORS
-    from pipeline.models.init import without_weights
-    from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
-    from pipeline.training.analysis.level_ranges import sweep_levels
-    from pipeline.training.analysis.matched_anchors import BORDER, SCALES, shares_below
+    from pipeline.training.analysis.cumulative_shares import CumulativeShares
+    from pipeline.training.analysis.matched_anchors import BORDER, SCALES
     from pipeline.training.assigners import ASSIGNERS
     from pipeline.training.augment.policy import POLICIES, Policy
 
@@ -108,15 +105,12 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
     assert isinstance(stage, Statistics)
     rows = [Sample.from_row(row) for row in run.samples_of(node).rows()]
     samples = [sample for sample in rows if sample.error is None]
-    with without_weights():
-        network = DETECTORS.find(stage.detector).build()
     policy = stage.policies[0]
-    scales = sampled_scales(samples, Policy(POLICIES.find(policy)(), side=stage.side), stage.seed, stage.epochs).scales
-    shares = {"faces, as labelled": shares_below(labelled_scales(samples))}
-    shares[f"faces, after {policy.upper()}"] = shares_below(scales)
+    chosen = Policy(POLICIES.find(policy)(), side=stage.side)
+    found = CumulativeShares.of(samples, chosen, stage.detector, stage.seed, stage.epochs)
+    shares = {"faces, as labelled": found.of_labelled(), f"faces, after {policy.upper()}": found.of_augmented()}
     for name in ("mogface", "s3fd", "atss"):
-        sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[name], stage.side)
-        shares[f"anchors, {_MATCHINGS[name]}"] = shares_below(scales, sweep)
+        shares[f"anchors, {_MATCHINGS[name]}"] = found.of_anchors(ASSIGNERS[name])
     percents = {name: [f"{100 * share:.1f}" for share in values.tolist()] for name, values in shares.items()}
     table = [
         PaperRow(
