@@ -92,7 +92,8 @@ class Predict(NetworkStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         set_threads(ctx)  # before torch is imported
-        from pipeline.inference.batch_worker import BatchWorker, detections_row, error_row_of, or_error
+        from pipeline.inference.batch_worker import BatchWorker, detections_row, error_row_of
+        from pipeline.inference.own_error import or_own_error
 
         images, predictor = ImageReader(ctx, ctx.one("samples"), self._room()).ahead, self.predictor(ctx)
         if self.mode == SINGLE:
@@ -105,7 +106,7 @@ class Predict(NetworkStage):
                     yield error_row_of(item, error)
                 else:
                     with timed("network"):
-                        found = or_error(partial(detect, predictor, image, mode))
+                        found = or_own_error(partial(detect, predictor, image, mode))
                     yield detections_row(item, image, found)
                 del image  # before the next one is decoded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from pipeline.data import image_sets
 from pipeline.data.image_reader import ImageReader
@@ -37,7 +38,7 @@ def refined_rows(ctx: StageContext, port: str, refine: Refine) -> Callable[[Sequ
         refine: image, uint8 [H, W, 3] BGR, and its detections to those of the row. A ValueError, or a RuntimeError for
             lack of memory, is the image's; any other RuntimeError ends the node.
     """
-    from pipeline.inference.memory import out_of_memory
+    from pipeline.inference.own_error import error_text, or_own_error
 
     images, rows = ImageReader(ctx, ctx.one("samples")), ShardReader(ctx.one(port))
 
@@ -47,14 +48,11 @@ def refined_rows(ctx: StageContext, port: str, refine: Refine) -> Callable[[Sequ
             if image is None or found.error:
                 yield _failed(found, found.error or str(error)).to_row()
                 continue
-            try:
-                with timed("network"):
-                    refined = refine(image, found)
-                yield refined.to_row()
-            except (RuntimeError, ValueError) as problem:
-                if isinstance(problem, RuntimeError) and not out_of_memory(problem):
-                    raise  # a broken device or library: other images would fare no better
-                yield _failed(found, f"{type(problem).__name__}: {problem}").to_row()
+            with timed("network"):
+                refined = or_own_error(partial(refine, image, found))
+            if isinstance(refined, Exception):
+                refined = _failed(found, error_text(refined))
+            yield refined.to_row()
 
     return work
 

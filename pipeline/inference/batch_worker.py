@@ -9,7 +9,7 @@ from pipeline.data.records import Detections
 from pipeline.engine.measures import timed
 from pipeline.engine.stage import Item, Row
 from pipeline.inference.batches import Found, launch_within_memory, plan_batches
-from pipeline.inference.memory import out_of_memory
+from pipeline.inference.own_error import error_text
 from pipeline.inference.predictor import Predictor, Sizing
 
 Images = Callable[[Sequence[Item]], Iterator[Decoded]]
@@ -62,26 +62,12 @@ def detections_row(item: Item, image: Image, found: Found) -> Row:
             return Detections(item.key, width, height, found.boxes, found.scores, found.landmarks).to_row()
         except ValueError as problem:
             found = problem
-    # A RuntimeError names the type of the error that was raised for lack of memory.
-    error = str(found) if isinstance(found, RuntimeError) else f"ValueError: {found}"
-    return Detections(item.key, width, height, error=error).to_row()
+    return Detections(item.key, width, height, error=error_text(found)).to_row()
 
 
 def error_row_of(item: Item, error: str | None) -> Row:
     """Returns the row of an item that is no image."""
     return Detections(item.key, 0, 0, error=error).to_row()
-
-
-def or_error(run: Callable[[], Found]) -> Found:
-    """Returns the result of a function, or the error that is the image's own; any other RuntimeError is raised."""
-    try:
-        return run()
-    except ValueError as problem:
-        return problem
-    except RuntimeError as problem:
-        if not out_of_memory(problem):
-            raise  # a broken device or library: other images would fare no better
-        return RuntimeError(f"{type(problem).__name__}: {problem}")
 
 
 def _rows_of(batch: _Batch, wait: Callable[[], list[Found]]) -> Iterator[Row]:

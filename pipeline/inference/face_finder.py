@@ -73,7 +73,7 @@ class FaceFinder:
         """
         if self.mode != SINGLE or not self.predictor.pads:
             for key, image in images:
-                yield key, image, _or_error(lambda: self(image))  # noqa: B023
+                yield key, image, _or_any_error(lambda: self(image))  # noqa: B023
             return
         working: deque[_Window[K]] = deque()
         for members in _windows(images):
@@ -109,7 +109,7 @@ class FaceFinder:
         window.wait(0)
         for number, (key, image) in enumerate(window.members):
             found = window.found[number]
-            yield key, image, _or_error(lambda: self._faces(image, found))  # noqa: B023
+            yield key, image, _or_any_error(lambda: self._faces(image, found))  # noqa: B023
 
     def _faces(self, image_bgr: Image, found: Found | Exception) -> ScoredBoxes:
         if isinstance(found, Exception):
@@ -136,15 +136,19 @@ class _Window(Generic[K]):
         """Waits until at most so many batches are at work."""
         while len(self._working) > most:
             numbers, wait = self._working.popleft()
-            answers = _or_error(wait)
+            answers = _or_any_error(wait)
             for number in numbers:
                 self.found[number] = answers if isinstance(answers, Exception) else answers[numbers.index(number)]
 
 
-def _or_error(action: Callable[[], T]) -> T | Exception:
+def _or_any_error(action: Callable[[], T]) -> T | Exception:
+    """Returns the result of an action or any error of it, a broken device's too: each image of a stream says its own.
+
+    What is asked for here is not stored, as a row of a dump is (`own_error`): the same command asks again.
+    """
     try:
         return action()
-    except Exception as error:  # of one image of many: networks and libraries have their own kinds of errors
+    except Exception as error:  # networks and libraries have their own kinds of errors
         return error
 
 

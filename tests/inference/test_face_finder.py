@@ -124,6 +124,19 @@ def test_an_error_is_that_of_its_image(detector: Detector, images: list[Image], 
     assert isinstance(found[0], ScoredBoxes) and isinstance(found[2], ScoredBoxes)
 
 
+@pytest.mark.parametrize("pads", [True, False])
+def test_a_broken_device_is_said_by_each_image(
+    detector: Detector, images: list[Image], pads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    finder = FaceFinder(Predictor(detector, pads=pads))
+    monkeypatch.setattr(Predictor, "launch", broken)
+    found = [str(each) for _, _, each in finder.each(enumerate(images))]
+    assert found == ["CUDA error: an illegal memory access was encountered"] * len(images)
+
+
 def test_tiles_where_a_whole_image_is_too_much_for_the_machine(
     detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
