@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -23,11 +22,11 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.measures import timed
 from pipeline.engine.shard_record import KEY
 from pipeline.engine.stage import Item, Items, Port, Row, StageContext
-from pipeline.inference.engines import ENGINES
 from pipeline.inference.test_time import MODES, SINGLE, detect
-from pipeline.inference.worker import naming_weights, planned_weights, set_threads
+from pipeline.inference.worker import set_threads
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
+from pipeline.models.detectors.spec import Decides
 from stages.network_stage import CanvasName, NetworkStage
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Predict(NetworkStage):
     canvas: CanvasName = Field("8k", validate_default=True)
     max_candidates: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
-    decides: Literal["main", "progressive", "where_masked", "product"] | None = None
+    decides: Decides | None = None
 
     @model_validator(mode="after")
     def _one_source_of_sizes(self) -> Self:
@@ -124,36 +123,16 @@ class Predict(NetworkStage):
     def predictor(self, ctx: StageContext) -> Predictor:
         """Returns the loaded network, ready for this node's device and threads."""
         set_threads(ctx)
-        import torch
+        from pipeline.inference.open_predictor import open_predictor
 
-        from pipeline.inference.memory import TileBudget
-        from pipeline.inference.predictor import Predictor
-        from pipeline.models.detectors.six_levels import SixLevelDetector
-        from pipeline.models.weights import open_detector
-
-        weights = planned_weights(ctx)
-        with naming_weights(ctx):
-            name, detector = open_detector(weights, self.detector)
-        if self.decides is not None:
-            if not isinstance(detector, SixLevelDetector):
-                raise ValueError(f"decides is {self.decides}, but {name} has one classifier only: leave it out")
-            detector.decide_by(self.decides)
-        tile = None
-        if self.memory_budget_gb is not None:
-            edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
-            # Originals, and what a mode makes of them, may be of any size: planned for is the largest 8K canvas.
-            sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
-            factor = ENGINES.find(self.engine).memory
-            tile = TileBudget(detector, int(self.memory_budget_gb * 2**30), **sides, factor=factor)
-        predictor = Predictor(
-            detector,
-            device="cuda" if ctx.resources.gpus else "cpu",
-            max_candidates=self.max_candidates,
-            tile=tile,
-            dtype=getattr(torch, self.precision),
+        return open_predictor(
+            ctx,
+            self.detector,
+            precision=self.precision,
             engine=self.engine,
-            gpu_share=ctx.resources.gpus,
+            max_candidates=self.max_candidates,
+            decides=self.decides,
+            memory_gb=self.memory_budget_gb,
+            # Originals, and what a mode makes of them, may be of any size: planned for is the largest 8K canvas.
+            long_edge=parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None,
         )
-        # A first pass is slow, and one that fails here fails the node at once instead of image after image.
-        predictor.candidates(np.zeros((256, 256, 3), np.uint8), parse_canvas("original"))
-        return predictor

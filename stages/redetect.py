@@ -12,10 +12,10 @@ from pydantic import AfterValidator, Field
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.inference.worker import set_threads
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from stages.network_stage import CanvasName, NetworkStage
-from stages.predict import Predict
 from stages.refined_rows import refined_items, refined_rows
 
 
@@ -63,10 +63,10 @@ class Redetect(NetworkStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the detections at a time."""
-        predictor = Predict(
-            detector=self.detector, canvas=self.canvas, precision=self.precision, engine=self.engine
-        ).predictor(ctx)
+        set_threads(ctx)  # before torch is imported
+        from pipeline.inference.open_predictor import open_predictor
         from pipeline.inference.redetection import Redetection
 
+        predictor = open_predictor(ctx, self.detector, precision=self.precision, engine=self.engine)
         again = Redetection(self.score, self.context, parse_canvas(self.canvas), self.iou)
         return refined_rows(ctx, "detections", partial(again.rescore, predictor))

@@ -12,7 +12,8 @@ import torch
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.detectors.six_levels import Decides, SixLevelDetector
+from pipeline.models.detectors.six_levels import SixLevelDetector
+from pipeline.models.detectors.spec import Decides
 from pipeline.models.flops import flops, ranker_flops
 from pipeline.models.init import without_weights
 from pipeline.models.rankers import RANKERS
@@ -80,7 +81,6 @@ def _detector(network: Network) -> Detector:
     with without_weights():  # a third of the time of a page of costs
         detector = DETECTORS.find(network.name).build(**json.loads(network.model_args)).eval()
     if network.decides is not None:
-        assert isinstance(detector, SixLevelDetector)  # what `predict` refuses, no config has
         detector.decide_by(network.decides)
     return _without_norms(detector)
 

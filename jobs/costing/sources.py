@@ -15,7 +15,7 @@ from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.graph import Graph, Node
-from pipeline.models.detectors.six_levels import Decides
+from pipeline.models.detectors.spec import Decides
 from pipeline.models.rankers.preprocessing import Preprocessing
 from stages.graph import STAGES
 from stages.index import Index

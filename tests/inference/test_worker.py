@@ -38,15 +38,16 @@ def test_threads_are_the_nodes() -> None:
 def test_threads_are_set_before_torch_is_imported() -> None:
     """It reads then whether it may use huge pages."""
     code = """
-import sys, stages.predict, stages.rerank
+import sys, stages.predict, stages.redetect, stages.rerank
 class First(Exception): pass
 def check(ctx):
     assert "torch" not in sys.modules
     raise First
-for module, stage in ((stages.predict, stages.predict.Predict()), (stages.rerank, stages.rerank.Rerank())):
+for module in (stages.predict, stages.redetect, stages.rerank):
     module.set_threads = check
+    name = module.__name__.removeprefix("stages.")
     try:
-        stage.open(None)
+        getattr(module, name.capitalize())().open(None)
     except First:
         continue
     raise SystemExit("something came first")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention
-from pipeline.models.detectors.spec import DetectorSpec
+from pipeline.models.detectors.spec import Decides, DetectorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,13 @@ class Detector(nn.Module, ABC):
         wide = logits.float()
         # The softmax of two numbers is the sigmoid of their difference, at a fraction of the cost.
         return torch.sigmoid(wide[..., 0] if wide.shape[-1] == 1 else wide[..., 1] - wide[..., 0])
+
+    def decide_by(self, decides: Decides) -> None:
+        """Sets the score that counts in evaluation, where there are two classifiers; a matter of use, not of training.
+
+        Raises NotImplementedError: there is one only.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has one classifier only")
 
     def decode(self, raw: Raw, anchors: Tensor) -> tuple[Tensor, Tensor | None]:
         """Returns boxes and landmarks in pixels.

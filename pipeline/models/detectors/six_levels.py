@@ -14,6 +14,7 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.context import ContextPrediction, DilatedSSH
 from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
+from pipeline.models.detectors.spec import Decides
 from pipeline.models.face_heads import FaceHeads, FirstShot
 from pipeline.models.hierarchical_context import HierarchicalContext
 from pipeline.models.init import init_focal_prior, init_normal
@@ -25,7 +26,6 @@ CONTEXTS = {"plain": None, "ssh": DilatedSSH, "cpm": ContextPrediction}
 PRACTICAL_HALO = 768
 
 Head = Literal["plain", "ssh", "cpm"]
-Decides = Literal["main", "progressive", "where_masked", "product"]
 
 
 def square_anchors(scale: float = 1.0) -> AnchorGrid:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.models.published_names import Names
 
 if TYPE_CHECKING:
     from pipeline.models.detectors.detector import Detector
+
+Decides = Literal["main", "progressive", "where_masked", "product"]
+"""Whose score counts where a detector has two classifiers, see `SixLevelDetector.decide_by`."""
 
 
 @dataclass(frozen=True, slots=True)

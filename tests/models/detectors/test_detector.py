@@ -43,6 +43,11 @@ def test_a_detector_without_landmarks_and_with_one_class() -> None:
     assert boxes[1].tolist() == [[-1, -1, 9, 9], [-1, 7, 9, 17]]
 
 
+def test_with_one_classifier_there_is_nothing_to_choose() -> None:
+    with pytest.raises(NotImplementedError, match="OneBox has one classifier only"):
+        OneBox().decide_by("main")
+
+
 def test_two_classes_are_a_softmax_with_the_face_last() -> None:
     logits = torch.randn(2, 5, 2)
     assert torch.allclose(OneBox().scores(logits), logits.softmax(-1)[..., 1])
