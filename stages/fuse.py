@@ -87,5 +87,5 @@ def _require_weights(nodes: Sequence[str], found: Sequence[Detections]) -> None:
         if len(row.scores) and (least := float(row.scores.min())) < 0:
             raise ValueError(
                 f"{node}: {row.image_id}: a score of {least:.4g}, expected 0 or more to vote with; a ranker's sums may "
-                "leave 0..1, and `squash: true` of rerank writes them inside in the same order"
+                "leave 0..1, and `score_format: squash` of rerank writes them inside in the same order"
             )

@@ -5,7 +5,7 @@ The ranker knows no detector: a dump of any detector and canvas goes with any ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -17,6 +17,7 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.inference.score_format import ScoreFormat
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from stages.network_stage import CanvasName, NetworkStage
@@ -41,14 +42,14 @@ class Rerank(NetworkStage):
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
         max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
         max_detections: at most so many boxes per image are left; None keeps all.
-        clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses the
-            ranker's order of them. Without it, or `squash`, they are plain sums, see `format_scores`.
+        score_format: how scores are written, see `format_scores`: "sum", "squash", in 0..1 without a change of order
+            for what expects them there, as voting does, or "clip" to 0..1, as the paper does: many tie at 0 and 1, and
+            AP loses the ranker's order of them.
         precision, engine: see `NetworkStage`.
-        squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
     """
 
     name: ClassVar[str] = "rerank"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
@@ -61,18 +62,11 @@ class Rerank(NetworkStage):
     iou: float | None = Field(0.4, ge=0, le=1)
     max_candidates: int | None = Field(None, ge=1)
     max_detections: int | None = Field(None, ge=1)
-    clip: bool = False
-    squash: bool = False
+    score_format: ScoreFormat = "sum"
 
     def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file does not hold a ranker."""
         weights.ranker()
-
-    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError for two ways to write scores, and unless there is exactly one source of weights."""
-        if self.clip and self.squash:
-            raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
-        super().check(path, inputs)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
@@ -103,8 +97,7 @@ class Rerank(NetworkStage):
             device="cuda" if ctx.resources.gpus else "cpu",
             canvas=None if self.size is None else parse_canvas(self.size),
             top=self.max_candidates,
-            clip=self.clip,
-            squash=self.squash,
+            score_format=self.score_format,
             dtype=getattr(torch, self.precision),
             engine=self.engine,
         )

@@ -38,8 +38,7 @@ class Reranker:
         *,
         canvas: Canvas | None = None,
         top: int | None = None,
-        clip: bool = False,
-        squash: bool = False,
+        score_format: ScoreFormat = "sum",
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
         pads: bool | None = None,
@@ -53,18 +52,14 @@ class Reranker:
                 training where that was of whole images, else the image's own. Tables hold shares of the image, so
                 candidates of any canvas go with any size.
             top: most candidates; the table's rows if None or more than those.
-            clip: scores are clipped to 0..1, as in the paper; without it, or `squash`, they are the plain sums of
-                score and correction. See `format_scores` for what each costs.
-            squash: scores are brought into 0..1 without a change of order.
+            score_format: of the sums of score and correction; see `format_scores` for what each costs.
             dtype: of the arithmetic of the image part; the rest is in float32.
             engine: entry of `pipeline.inference.engines.ENGINES` that runs the image part.
             pads: images of any size are laid on one of few canvases, which changes no map of theirs; None: on a GPU,
                 where each new size costs a second, and unless the preprocessing has one size for all.
 
-        Raises ValueError: ``top`` is under one, two score formats are chosen, or the engine is missing.
+        Raises ValueError: ``top`` is under one, or the engine is missing.
         """
-        if clip and squash:
-            raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
@@ -76,7 +71,7 @@ class Reranker:
         self.fill = ranker.normalisation.mean_bgr
         self._fill = torch.from_numpy(fill_of(self.fill)).to(self.device)
         self.top = ranker.num_candidates if top is None else min(top, ranker.num_candidates)
-        self.score_format: ScoreFormat = "clip" if clip else "squash" if squash else "sum"
+        self.score_format = score_format
 
     @torch.inference_mode()
     def __call__(self, image_bgr: NDArray[np.uint8], candidates: ScoredBoxes) -> ScoredBoxes:

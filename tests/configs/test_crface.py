@@ -79,7 +79,7 @@ def test_the_baseline_is_the_detectors_own_order() -> None:
 def test_no_config_writes_scores_that_tie() -> None:
     found = nodes(Rerank)
     assert len(found) > 20
-    assert [name for name, _, node in found if node.stage.clip] == []  # type: ignore[attr-defined]
+    assert [name for name, _, node in found if node.stage.score_format == "clip"] == []  # type: ignore[attr-defined]
 
 
 def test_rankers_of_whole_images_are_used_as_they_were_trained() -> None:

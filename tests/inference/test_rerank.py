@@ -59,12 +59,12 @@ def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     assert found.scores.dtype == np.float32
 
 
-FORMATS = [({}, [1.6, 1.4, 0.1, -1.7, -2.5]), ({"clip": True}, [1, 1, 0.1, 0, 0])]
-FORMATS += [({"squash": True}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167])]
+FORMATS = [({}, [1.6, 1.4, 0.1, -1.7, -2.5]), ({"score_format": "clip"}, [1, 1, 0.1, 0, 0])]
+FORMATS += [({"score_format": "squash"}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167])]
 
 
 @pytest.mark.parametrize(("how", "scores"), FORMATS)
-def test_scores_keep_their_order_in_every_format(how: dict[str, bool], scores: list[float]) -> None:
+def test_scores_keep_their_order_in_every_format(how: dict[str, str], scores: list[float]) -> None:
     given = some()
     found = Reranker(FixedRanker([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(drawn_image(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[[1, 0, 4, 3, 2]])
@@ -74,7 +74,7 @@ def test_scores_keep_their_order_in_every_format(how: dict[str, bool], scores: l
 def test_scores_do_not_tie_unless_they_are_clipped() -> None:
     """Corrections of several times 0..1 leave as many scores as boxes."""
     residual = np.random.default_rng(0).normal(0, 3, 500).tolist()
-    rerankers = [Reranker(FixedRanker(residual, 500), **how) for how in ({}, {"squash": True}, {"clip": True})]
+    rerankers = [Reranker(FixedRanker(residual, 500), score_format=how) for how in ("sum", "squash", "clip")]
     counts = [len(np.unique(each(drawn_image(), some(500)).scores)) for each in rerankers]
     assert counts[0] == counts[1] == 500 > 3 * counts[2]
 
@@ -136,8 +136,6 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
         Reranker(FixedRanker([0.0]), top=0)
-    with pytest.raises(ValueError, match="clip and squash are two ways"):
-        Reranker(FixedRanker([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
         Reranker(FixedRanker([0.0]))(drawn_image().astype(float), some())
     rising = ScoredBoxes(some().boxes, some().scores[::-1].copy())

@@ -137,10 +137,12 @@ def test_scores_below_zero_cannot_vote_and_the_way_out_is_named(world: World, we
     world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=str(file))
     world.node("fused", "fuse", inputs={"detections": ["boxes", "ranked"]})
     message = world.run().failed["fused"]
-    assert "ranked: " in message and "expected 0 or more to vote with" in message and "`squash: true`" in message
+    assert (
+        "ranked: " in message and "expected 0 or more to vote with" in message and "`score_format: squash`" in message
+    )
     world.done("fused.rule=nms")
-    world.done("ranked.squash=true")
-    assert all(row.error is None for row in world.by_id("fused", "ranked.squash=true").values())
+    world.done("ranked.score_format=squash")
+    assert all(row.error is None for row in world.by_id("fused", "ranked.score_format=squash").values())
 
 
 def test_inputs_of_other_images_are_refused(two: World) -> None:

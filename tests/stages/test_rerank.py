@@ -59,8 +59,8 @@ def expected(found: Detections, name: str, reranker: Reranker, iou: float | None
     ("sets", "iou", "options"),
     [
         ((), 0.4, {}),
-        (("iou=0.7", "clip=true"), 0.7, {"clip": True}),
-        (("iou=0.7", "squash=true"), 0.7, {"squash": True}),
+        (("iou=0.7", "score_format=clip"), 0.7, {"score_format": "clip"}),
+        (("iou=0.7", "score_format=squash"), 0.7, {"score_format": "squash"}),
         (("iou=null", "max_candidates=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
     ],
 )
@@ -85,7 +85,7 @@ def test_rows_are_what_the_ranker_makes_of_them(
 
 def test_the_refined_order_decides_what_survives(wired: World) -> None:
     """Clipping makes many scores equal, nothing else does; what survives is the same however scores are written."""
-    clip, squash = "ranked.clip=true", "ranked.squash=true"
+    clip, squash = "ranked.score_format=clip", "ranked.score_format=squash"
     for sets in ((), (clip,), (squash,)):
         wired.done(*sets)
     exact, clipped, squashed = wired.by_id("ranked"), wired.by_id("ranked", clip), wired.by_id("ranked", squash)
@@ -97,6 +97,15 @@ def test_the_refined_order_decides_what_survives(wired: World) -> None:
         np.testing.assert_array_equal(row.boxes, squashed[name].boxes)
         assert (np.diff(row.scores) < 0).all() and (np.diff(squashed[name].scores) < 0).all()
         assert not len(row.boxes) or 0 < squashed[name].scores.min() <= squashed[name].scores.max() < 1
+
+
+def test_formats_that_there_are_not_are_named(wired: World) -> None:
+    for choice, words in (
+        ("score_format=cut", "nodes.ranked.score_format: .*'sum', 'squash' or 'clip', found 'cut'"),
+        ("clip=true", "nodes.ranked.clip: unknown field .*score_format"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            wired.graph(f"ranked.{choice}")
 
 
 def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path) -> None:
