@@ -101,15 +101,6 @@ def decode(data: bytes, room: Room | None = None, max_megapixels: float = MAX_ME
     return image
 
 
-def bytes_to_decode(data: bytes) -> int:
-    """Returns the most bytes that `decode` holds at once, the image included and the file not; raises as `read_header`.
-
-    An upper limit by the header, up to twice what it is.
-    """
-    header = _probe(data, MAX_MEGAPIXELS)
-    return _decoding(data, header).peak_bytes(header.width, header.height)
-
-
 def encode_jpeg(image_bgr: Image, quality: int = 95) -> bytes:
     """Returns a JPEG of uint8 [H, W, 3] BGR pixels; ``quality`` is 1 to 100."""
     return _encode(".jpg", image_bgr, "IMWRITE_JPEG_QUALITY", quality)

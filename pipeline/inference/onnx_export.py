@@ -105,15 +105,6 @@ def _difference(network: RawAnswers, session: Any, shape: tuple[int, int, int]) 
     return max(float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max())) for a, b in pairs)
 
 
-def run_onnx(file: Path, images: np.ndarray[Any, np.dtype[np.float32]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
-    """Returns the outputs of an exported file for images float32 [B, 3, H, W], on one CPU thread.
-
-    Raises ValueError: the extra `onnx` is not installed.
-    """
-    answers: list[np.ndarray[Any, np.dtype[np.float32]]] = _opened(file).run(None, {"images": images})
-    return answers
-
-
 def _opened(file: Path) -> Any:
     runtime = _required("onnxruntime")
     options = runtime.SessionOptions()

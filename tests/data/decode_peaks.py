@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from pipeline.data.images import bytes_to_decode, decode, encode_jpeg, encode_png
+from pipeline.data.images import MAX_MEGAPIXELS, _decoding, _probe, decode, encode_jpeg, encode_png
 
 WIDTH, HEIGHT = 2400, 1600
 
@@ -74,6 +74,12 @@ def forms() -> Iterator[tuple[str, bytes]]:
     yield "JPEG 2000", encoded(".jp2", bgr)
     yield "JPEG 2000 16 bits", encoded(".jp2", deep[: HEIGHT // 2])  # a third of the time of all
     yield "AVIF", saved(rgb, "AVIF", speed=10)
+
+
+def bytes_to_decode(data: bytes) -> int:
+    """Returns what `decode` compares with its room beside the file: an upper limit by the header, up to twice the peak."""
+    header = _probe(data, MAX_MEGAPIXELS)
+    return _decoding(data, header).peak_bytes(header.width, header.height)
 
 
 def resident(field: str) -> int:

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image as Pillow
 
 from pipeline.data.decode_memory import Decoding, Room
-from pipeline.data.images import ImageError, bytes_to_decode, decode, encode_jpeg
+from pipeline.data.images import ImageError, decode, encode_jpeg
+from tests.data.decode_peaks import bytes_to_decode
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.inference.onnx_export import CHECKED, export_onnx, run_onnx
+from pipeline.inference.onnx_export import CHECKED, export_onnx
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.retinaface import RetinaFace, retinaface_mobilenet
 from tests.inference.networks import lively_detector
+from tests.inference.onnx_answers import run_onnx
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.inference.onnx_export import run_onnx
 from pipeline.models.weights import open_detector
+from tests.inference.onnx_answers import run_onnx
 
 
 def test_a_checkpoint_becomes_an_onnx_file_that_answers_alike(wider8k, weights: str, tmp_path: Path) -> None:
