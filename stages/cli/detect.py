@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.data.images import MAX_MEGAPIXELS
 from pipeline.data.video_kinds import is_video
@@ -71,31 +72,64 @@ def detect(
     if sys.stderr.isatty():  # seconds, in a fresh environment many
         print(f"loading {weights.name}", file=sys.stderr, flush=True)
     place = choose_device(device)
-    chosen = choose_engine(engine, place)
-    settings = {
-        "--weights": _hash(weights),
-        "--ranker": ranker and _hash(ranker),
-        "--detector": detector,
-        "--scale": scale,
-        "--mode": mode,
-        "--score": score,
-        "--draw-score": draw_score,
-        "--blur-score": blur_score,
-        "--engine": chosen,
-        "--every": every,
-        **{option: os.path.abspath(file) for option, file in files.items()},
-        **{f"--{kind}": os.path.abspath(folder) for kind, folder in folders.items()},
-    }
-    growing = {option: file for option, file in files.items() if file.is_file() or not file.exists()}
-    log = Unfinished.open(growing, list(folders.values()), settings, fresh=fresh)
+    networks = _Networks(weights, detector, ranker, scale, mode, score, place, choose_engine(engine, place))
+    written = {"--draw-score": draw_score, "--blur-score": blur_score, "--engine": networks.engine, "--every": every}
+    log = _log({**networks.settings(), **written}, folders, files, fresh)
     inputs = _inputs(images, folders, log)
-    name, finder = _finder(weights, detector, ranker, scale, mode, score, place, chosen)
+    name, finder = networks.finder()
     if engine == "auto":
-        print(f"engine: {chosen}")
+        print(f"engine: {networks.engine}")
     thresholds = Thresholds(score, draw_score, blur_score)
     run = DetectRun(finder, name, thresholds, log, every=every, max_megapixels=max_megapixels, ahead=AHEAD[place])
     _go_through(inputs, run, files)
     run.conclude()
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """What finds the faces: files and options as they are typed, a device of `AHEAD` and an entry of `ENGINES`."""
+
+    weights: Path
+    detector: str | None
+    ranker: Path | None
+    scale: str
+    mode: str
+    score: float
+    device: str
+    engine: str
+
+    def settings(self) -> dict[str, Any]:
+        """Returns by option what decides which faces there are, but for the engine."""
+        return {
+            "--weights": Checkpoint(self.weights).content_hash,
+            "--ranker": self.ranker and Checkpoint(self.ranker).content_hash,
+            "--detector": self.detector,
+            "--scale": self.scale,
+            "--mode": self.mode,
+            "--score": self.score,
+        }
+
+    def finder(self) -> tuple[str, FaceFinder]:
+        """Returns the name of the detector, and what finds its faces."""
+        from pipeline.inference.device import predictor_of_any_size
+        from pipeline.inference.face_finder import FaceFinder
+        from pipeline.inference.rerank import Reranker
+        from pipeline.models.weights import open_detector, open_ranker
+
+        reranker = Reranker(open_ranker(self.ranker)[1], self.device) if self.ranker else None
+        name, network = open_detector(self.weights, self.detector)
+        predictor = predictor_of_any_size(network, self.device, self.engine)
+        return name, FaceFinder(predictor, self.scale, self.score, self.mode, reranker)
+
+
+def _log(
+    settings: Mapping[str, Any], folders: Mapping[str, Path], files: Mapping[str, Path], fresh: bool
+) -> Unfinished:
+    """Returns what a stopped run with these settings and outputs has done."""
+    growing = {option: file for option, file in files.items() if file.is_file() or not file.exists()}
+    outputs = {**files, **{f"--{kind}": folder for kind, folder in folders.items()}}
+    places = {option: os.path.abspath(output) for option, output in outputs.items()}
+    return Unfinished.open(growing, list(folders.values()), {**settings, **places}, fresh=fresh)
 
 
 def _go_through(inputs: Sequence[Input], run: DetectRun, files: Mapping[str, Path]) -> None:
@@ -138,28 +172,3 @@ def _inputs(images: Sequence[Path], folders: Mapping[str, Path], log: Unfinished
                 )
         inputs.append(each)
     return inputs
-
-
-def _hash(weights: Path) -> str:
-    return Checkpoint(weights).content_hash
-
-
-def _finder(
-    weights: Path,
-    detector: str | None,
-    ranker: Path | None,
-    scale: str,
-    mode: str,
-    score: float,
-    device: str,
-    engine: str,
-) -> tuple[str, FaceFinder]:
-    """Returns the name of the detector, and what finds its faces."""
-    from pipeline.inference.device import predictor_of_any_size
-    from pipeline.inference.face_finder import FaceFinder
-    from pipeline.inference.rerank import Reranker
-    from pipeline.models.weights import open_detector, open_ranker
-
-    reranker = Reranker(open_ranker(ranker)[1], device) if ranker else None
-    name, network = open_detector(weights, detector)
-    return name, FaceFinder(predictor_of_any_size(network, device, engine), scale, score, mode, reranker)

@@ -1,4 +1,4 @@
-"""One run per store: which of two takes over a dead run's lock, and what neither does to the other's."""
+"""One run per store: who holds its lock, and how a holder that has ended is known."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import pytest
 from pipeline.engine import lock
 from pipeline.engine.lock import LOCK_FILE, StoreLock, StoreLockedError, describe, lives_here, machine
 from pipeline.engine.storage import Store
-from tests.engine.s3_proxy import proxy
+from tests.engine.lock_records import alive, dead, of
 
 # A beat that ends by an error of its own is no quiet end.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -38,50 +36,6 @@ def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     assert process.stdout.readline() == b"held\n"
     return process
-
-
-def of(owner: str, beat: int = 0, where: str = "elsewhere", pid: int = 7) -> bytes:
-    fields = {
-        "owner": owner,
-        "host": "elsewhere",
-        "machine": where,
-        "pid": pid,
-        "started": 0,
-        "purpose": owner,
-        "since_boot": -1,
-    }
-    return json.dumps(fields | {"beat": beat}).encode()
-
-
-def dead() -> bytes:
-    """Of a process of this machine that has another start time than the one there is."""
-    return of("dead", where=machine(), pid=os.getpid())
-
-
-def alive(owner: str = "other") -> bytes:
-    return of(owner)
-
-
-def until(true: Callable[[], bool]) -> bool:
-    """Whether it becomes true within ten seconds."""
-    end = time.monotonic() + 10
-    while not true() and time.monotonic() < end:
-        time.sleep(0.005)
-    return true()
-
-
-class Meddled(Store):
-    """A store in which another run acts at a certain moment: before the n-th read of the lock."""
-
-    def meddle(self, act: Callable[[Store], None], *, before_read: int) -> Meddled:
-        self.__dict__.update(act=act, before_read=before_read, reads=0)
-        return self
-
-    def read_or_none(self, name: str) -> bytes | None:
-        self.__dict__["reads"] += 1
-        if self.__dict__["reads"] == self.__dict__["before_read"]:
-            self.__dict__["act"](Store(self.url))
-        return super().read_or_none(name)
 
 
 @pytest.fixture
@@ -202,148 +156,6 @@ def test_leaving_leaves_a_lock_of_another_run(store: Store) -> None:
 def test_leaving_without_a_lock_makes_none(store: Store) -> None:
     with StoreLock(store, "mine"):
         store.delete(LOCK_FILE)
-    assert store.sizes("") == {}
-
-
-def test_the_beat_renews_the_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
-    with StoreLock(store, "mine"):
-        first = json.loads(store.read(LOCK_FILE))
-        assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first["beat"])
-        assert json.loads(store.read(LOCK_FILE)) | {"beat": 0} == first | {"beat": 0}
-    assert store.sizes("") == {}
-
-
-def test_the_beat_never_writes_over_a_lock_of_another_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
-    foreign = alive()
-    with StoreLock(store, "mine") as mine:
-        store.write(LOCK_FILE, foreign)
-        mine._beat.join(10)
-        assert not mine._beat.is_alive(), "the beat goes on though the lock is lost"
-        assert store.read(LOCK_FILE) == foreign
-
-
-def test_the_beat_makes_no_lock_where_there_is_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
-    with StoreLock(store, "mine") as mine:
-        store.delete(LOCK_FILE)
-        mine._beat.join(10)
-        assert not mine._beat.is_alive()
-        assert store.sizes("") == {}
-
-
-class Unsure(Store):
-    """Its second and third writes fail."""
-
-    def write(self, name: str, data: bytes) -> None:
-        count = self.__dict__["writes"] = self.__dict__.get("writes", 0) + 1
-        if count in (1, 2):
-            raise OSError("no answer")
-        super().write(name, data)
-
-
-def test_the_beat_goes_on_where_the_store_did_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
-    store = Unsure(str(tmp_path))
-    with StoreLock(store, "mine"):
-        first = json.loads(store.read(LOCK_FILE))["beat"]
-        assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first)
-
-
-@pytest.mark.parametrize("from_", [dead(), None], ids=["it took over", "it was given back"])
-def test_a_lock_that_another_takes_in_between_stays_the_others(tmp_path: Path, from_: bytes | None) -> None:
-    foreign = alive()
-
-    def act(other: Store) -> None:
-        if from_ is None:
-            other.delete(LOCK_FILE)
-        other.write(LOCK_FILE, foreign)
-
-    store = Meddled(str(tmp_path)).meddle(act, before_read=2)
-    store.write(LOCK_FILE, dead())
-    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
-        StoreLock(store, "mine").__enter__()
-    assert store.read(LOCK_FILE) == foreign
-
-
-@pytest.mark.parametrize("before_read", [1, 2], ids=["before it was read", "before it was replaced"])
-def test_a_lock_that_is_given_back_meanwhile_is_not_taken_over(tmp_path: Path, before_read: int) -> None:
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.delete(LOCK_FILE), before_read=before_read)
-    store.write(LOCK_FILE, dead())
-    with StoreLock(store, "mine") as mine:
-        assert mine.taken_over is None
-    assert store.sizes("") == {}
-
-
-def test_of_two_that_took_over_the_last_to_write_wins(tmp_path: Path) -> None:
-    foreign = alive()
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), before_read=3)
-    store.write(LOCK_FILE, dead())
-    mine = StoreLock(store, "mine")
-    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
-        mine.__enter__()
-    assert not mine._beat.is_alive()
-    assert store.read(LOCK_FILE) == foreign
-
-
-@pytest.fixture
-def far(s3_bucket: str, tmp_path: Path) -> Store:
-    return Store(f"{s3_bucket}/{tmp_path.name}")
-
-
-def test_of_many_that_take_over_at_once_on_an_object_store_one_has_the_lock(
-    far: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lock.time, "sleep", lambda seconds: None)  # who wrote last is not what decides it
-    far.write(LOCK_FILE, dead())
-    locks, together = [StoreLock(far, f"run {number}") for number in range(8)], threading.Barrier(8)
-
-    def take(each: StoreLock) -> bool:
-        together.wait()
-        try:
-            each.__enter__()
-        except StoreLockedError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(take, locks))
-    assert taken.count(True) == 1
-    winner = locks[taken.index(True)]
-    assert json.loads(far.read(LOCK_FILE))["owner"] == winner._owner
-    winner.__exit__()
-    assert far.sizes("") == {}
-
-
-def test_a_holder_that_was_suspended_while_it_renews_writes_nothing_over_the_next(
-    far: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next run takes the lock over between the read of this one and its write."""
-    foreign = alive()
-    with proxy(os.environ["AWS_ENDPOINT_URL"]) as requests:
-        near = Store(far.url)
-        near.write("x", b"")  # connected without the proxy
-        monkeypatch.setenv("AWS_ENDPOINT_URL", requests.url)
-        with StoreLock(Store(far.url), "mine"):
-            requests.fault = lambda method, path: near.write(LOCK_FILE, foreign) if method == "PUT" else None
-        assert near.read(LOCK_FILE) == foreign
-
-
-def test_the_winner_is_looked_up_after_a_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = alive()
-    monkeypatch.setattr(lock.time, "sleep", lambda seconds: store.write(LOCK_FILE, foreign))
-    store.write(LOCK_FILE, dead())
-    with pytest.raises(StoreLockedError, match="has just been taken by process 7"):
-        StoreLock(store, "mine").__enter__()
-    assert store.read(LOCK_FILE) == foreign
-
-
-def test_a_lock_that_vanished_from_under_the_winner_is_not_held(tmp_path: Path) -> None:
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.delete(LOCK_FILE), before_read=3)
-    store.write(LOCK_FILE, dead())
-    with pytest.raises(StoreLockedError, match="has just been taken by"):
-        StoreLock(store, "mine").__enter__()
     assert store.sizes("") == {}
 
 
