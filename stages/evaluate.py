@@ -7,28 +7,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial, reduce
 from operator import or_
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.data.image_sets import require_known_images
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
-from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
+from pipeline.data.schemas import DETECTIONS, LEVELS, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
+from pipeline.evaluation.metrics import Counted, add_counted, ap_values, count_metrics
 from pipeline.evaluation.missing_answers import MissingAnswers, notes_of
+from pipeline.evaluation.result_schemas import AP
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
 from pipeline.evaluation.wider_result import WiderResult, result_of, subsets_without_faces
+from stages.metric_parameters import asked_metrics, with_metrics
 
 
+@with_metrics
 class Evaluate(WholeStage):
     """Protocol of the benchmark's own tool. Memory: the faces of the set, 20 bytes each, and one shard of boxes.
+
+    What else is counted, each at a setting that is a parameter of its name, are `METRICS`.
 
     Attributes:
         coordinates: "float" evaluates boxes as they are; "whole" truncates corners and sizes to whole pixels first,
@@ -36,8 +40,6 @@ class Evaluate(WholeStage):
         unreadable: what becomes of images that could not be read, decoded or found, when they were indexed or by a
             detector. "left_out" leaves them out of AP; "missed" counts their faces as missed. An image that was read
             and on which the detector failed has missed its faces either way. Their number is reported.
-        false_alarms: raw score at and above which boxes on no face are counted (the NFA of MogFace's Table 5, see
-            `count_false_alarms`; 0.5 is a good one); None does not count them.
     """
 
     name: ClassVar[str] = "evaluate"
@@ -47,7 +49,6 @@ class Evaluate(WholeStage):
 
     coordinates: Literal["float", "whole"] = "float"
     unreadable: Literal["left_out", "missed"] = "left_out"
-    false_alarms: float | None = Field(None, allow_inf_nan=False)
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns a line on the subsets that have no AP."""
@@ -70,17 +71,15 @@ class Evaluate(WholeStage):
         # Each task gets the faces of its own images: all of them with every task would grow with images times shards.
         counted = set(truth.image_ids)
         tasks = [(name, truth.restrict(counted.intersection(keys))) for name, keys in shards.items()]
-        results = ctx.fan_out(partial(_count, detections, scores, whole, self.false_alarms), tasks)
-        parts = [part for part, _ in results]
+        asked = asked_metrics(self)
+        parts = ctx.fan_out(partial(_count, detections, scores, whole, asked), tasks)
         # Images without a row in the detections still have faces that count.
         absent = truth.restrict(set(truth.image_ids).difference(*shards.values()))
-        parts.append(count_images(PredictionSet.of([]), absent, scores))
-        counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
+        parts.append(_counted(PredictionSet.of([]), absent, scores, asked))
+        counts = {level: sum((part[level] for part, _ in parts), ApCounts.zero()) for level in LEVELS}
         protocol = {"coordinates": self.coordinates, **answers}
-        result = result_of(counts, scores, protocol=protocol)
-        if self.false_alarms is not None:
-            alarms = sum((each for _, each in results if each), FalseAlarms.none(self.false_alarms))
-            result = replace(result, false_alarms=alarms)
+        metrics = add_counted(each for _, each in parts)
+        result = replace(result_of(counts, scores, protocol=protocol), metrics=metrics)
         yield from (_row(result, level, scores) for level in counts)
 
     def notes(self, output: Artifact) -> list[str]:
@@ -128,7 +127,6 @@ def images_of_shards(detections: Artifact) -> dict[str, list[str]]:
 
 
 def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
-    alarms = result.false_alarms
     return {
         "subset": level,
         "ap": result.ap[level],
@@ -136,9 +134,7 @@ def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
         "score_min": scores.low,
         "score_max": scores.high,
         "protocol": json.dumps(dict(result.protocol), sort_keys=True),
-        "alarm_score": alarms and alarms.score,
-        "alarms": alarms and alarms.alarms,
-        "found": alarms and alarms.found[level],
+        **ap_values(result.metrics, level),
     }
 
 
@@ -152,14 +148,23 @@ def _range(detections: Artifact, left_out: frozenset[str], shard: str) -> ScoreR
 
 
 def _count(
-    detections: Artifact, scores: ScoreRange, whole: bool, score: float | None, task: tuple[str, WiderGroundTruth]
-) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
-    """Returns the counts of a shard and the faces of its images, and their false alarms where a score is given."""
+    detections: Artifact,
+    scores: ScoreRange,
+    whole: bool,
+    asked: Mapping[str, Any],
+    task: tuple[str, WiderGroundTruth],
+) -> tuple[dict[str, ApCounts], Counted]:
+    """Returns the counts of a shard and the faces of its images."""
     shard, truth = task
     known = set(truth.image_ids)
     rows = [row for row in read_detections(detections.table(shard)) if row.image_id in known]
     if whole:
         rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
-    predictions = PredictionSet.of(rows)
-    alarms = None if score is None else count_false_alarms(predictions, truth, score)
-    return count_images(predictions, truth, scores), alarms
+    return _counted(PredictionSet.of(rows), truth, scores, asked)
+
+
+def _counted(
+    predictions: PredictionSet, truth: WiderGroundTruth, scores: ScoreRange, asked: Mapping[str, Any]
+) -> tuple[dict[str, ApCounts], Counted]:
+    """Returns what AP is computed from, and the metrics that are asked for."""
+    return count_images(predictions, truth, scores), count_metrics(asked, predictions, truth)

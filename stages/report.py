@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.schemas import AP, BENCHMARK, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
+from pipeline.data.schemas import BENCHMARK, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.benchmark_tables import joined_figures, joined_tables
@@ -20,6 +20,7 @@ from pipeline.evaluation.face_statistics import FaceStatistics
 from pipeline.evaluation.hits_and_misses import SizeHistogram, size_histogram
 from pipeline.evaluation.missing_answers import MissingAnswers
 from pipeline.evaluation.page import PageData, render_page
+from pipeline.evaluation.result_schemas import AP
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_result import subsets_without_faces
 from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of, lineage_of_ap

@@ -1,4 +1,4 @@
-"""Several evaluations to one table: AP and false alarms of every row, what sets the rows apart, the paper's figures.
+"""Several evaluations to one table: AP and counted metrics of every row, what sets the rows apart, the paper's figures.
 
 The end of an ablation: a config trains, predicts and evaluates every row, and this node prints them together.
 """
@@ -12,12 +12,14 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from pipeline.data.schemas import AP, COMPARISON, LEVELS
+from pipeline.data.schemas import LEVELS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.evaluation_table import EvaluationRow, markdown, without_ap
+from pipeline.evaluation.metrics import figures_of
 from pipeline.evaluation.missing_answers import LEFT_OUT
+from pipeline.evaluation.result_schemas import AP, COMPARISON
 from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of_ap
 
 Stated = tuple[float | None, ...]
@@ -87,9 +89,7 @@ class Table(WholeStage):
         return EvaluationRow(
             name=ap.node,
             ap={level: rows[level]["ap"] for level in LEVELS},
-            alarm_score=hard["alarm_score"],
-            alarms=hard["alarms"],
-            recall=None if hard["found"] is None or not hard["faces"] else hard["found"] / hard["faces"],
+            metrics=figures_of(hard),
             paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
             paper_alarms=None if alarms is None else int(alarms),
             left_out=json.loads(hard["protocol"]).get(LEFT_OUT, 0),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from pipeline.evaluation.metrics import METRICS
+
 _WIDER: Final = ("wider",)
 
 USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -16,7 +18,7 @@ USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "ground_truth": _WIDER,
     "images": _WIDER,
     "nms": _WIDER,
-    "false_alarms": _WIDER,
+    **dict.fromkeys(METRICS, _WIDER),
     "details": _WIDER,
     "reading": _WIDER,
     "unreadable": _WIDER,

@@ -5,7 +5,7 @@ No torch is imported unless suppression is asked for, so that the whole validati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -52,13 +52,13 @@ class EvaluationInputs:
     protocol: dict[str, Any] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
 
-    def evaluate(self, false_alarms: float | None = None, matches: Matches | None = None) -> WiderResult:
-        """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it.
+    def evaluate(self, asked: Mapping[str, Any] | None = None, matches: Matches | None = None) -> WiderResult:
+        """Returns AP, counts, protocol, problems, and the metrics that are asked for, see `count_metrics`.
 
         ``matches`` are those of `matches`, where they are known already.
         """
         given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
-        return evaluate(*given, false_alarms, matches)
+        return evaluate(*given, asked, matches)
 
     def matches(self) -> Matches:
         """Returns every detection with its face, as `evaluate` counts them."""

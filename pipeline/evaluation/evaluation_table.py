@@ -1,4 +1,4 @@
-"""Several evaluations as one table: AP, false alarms, the parameters that differ, a paper's figures.
+"""Several evaluations as one table: AP, counted metrics, the parameters that differ, a paper's figures.
 
 Nothing is rounded before it is printed; the Markdown is aligned, so that it reads well in a terminal too.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.data.schemas import LEVELS
+from pipeline.evaluation.counted_metric import CountedMetric, Figures
+from pipeline.evaluation.metrics import metric_kinds, texts_of
 from pipeline.evaluation.result_table import NONE, shortened
 
 CONTENT_HASH: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
 Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
-_PLAIN: Final = ("name", "alarm_score", "alarms", "recall", "paper_alarms", "detect_ms", "refine_ms", "left_out")
+_PLAIN: Final = ("name", "paper_alarms", "detect_ms", "refine_ms", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,9 @@ class EvaluationRow:
     Attributes:
         name: of the row.
         ap: "easy" | "medium" | "hard" -> AP in 0..1, NaN where no face counts.
-        alarm_score: raw score at and above which false alarms were counted; None where they were not.
-        alarms: their number.
-        recall: share of the hard faces found at that score, 0..1.
+        metrics: figures of the metrics that were counted, see `figures_of`.
         paper_ap: level -> AP in a paper, in 0..1; without the levels that it does not state.
-        paper_alarms: likewise.
+        paper_alarms: false alarms in it, None where it does not state them.
         facts: "stage.parameter" -> plain value, of all that led to this row.
         detect_ms: milliseconds of one image in one worker, from its bytes to candidates; None where not measured.
         refine_ms: likewise, from candidates to detections.
@@ -40,9 +40,7 @@ class EvaluationRow:
 
     name: str
     ap: Mapping[str, float]
-    alarm_score: float | None = None
-    alarms: int | None = None
-    recall: float | None = None
+    metrics: Figures = field(default_factory=dict)
     paper_ap: Mapping[str, float] = field(default_factory=dict)
     paper_alarms: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -51,9 +49,10 @@ class EvaluationRow:
     left_out: int = 0
 
     def to_row(self) -> dict[str, Any]:
-        """Returns a row of `schemas.COMPARISON`."""
+        """Returns a row of `result_schemas.COMPARISON`."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
+            **{name: self.metrics.get(name) for name in _metric_columns()},
             **{level: self.ap[level] for level in LEVELS},
             **{f"paper_{level}": self.paper_ap.get(level) for level in LEVELS},
             "facts": json.dumps(dict(self.facts), sort_keys=True, ensure_ascii=False),
@@ -61,11 +60,12 @@ class EvaluationRow:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> EvaluationRow:
-        """Returns the record of a row of `schemas.COMPARISON`."""
+        """Returns the record of a row of `result_schemas.COMPARISON`."""
         stated = {level: row[f"paper_{level}"] for level in LEVELS}
         return cls(
             **{name: row[name] for name in _PLAIN},
             ap={level: row[level] for level in LEVELS},
+            metrics={name: row[name] for name in _metric_columns() if row[name] is not None},
             paper_ap={level: value for level, value in stated.items() if value is not None},
             facts=json.loads(row["facts"]),
         )
@@ -74,10 +74,12 @@ class EvaluationRow:
 def markdown(rows: Sequence[EvaluationRow]) -> str:
     """Returns the table as Markdown, one line per row, ending in a newline.
 
-    AP and recall in per cent with two digits. Empty columns are left out, and so are the parameters in which the rows
+    AP in per cent with two digits. Empty columns are left out, and so are the parameters in which the rows
     agree.
     """
-    figures = [*_figures(rows), *_left_out(rows), *_times(rows), *_paper(rows)]
+    ap: list[Column] = [(level, [_percent(row.ap[level]) for row in rows], True) for level in LEVELS]
+    metrics = [column for kind in metric_kinds() for column in _counted(kind, rows)]
+    figures = [*ap, *metrics, *_left_out(rows), *_times(rows), *_paper(rows)]
     return columns_as_markdown(
         [("", [row.name for row in rows], False), *figures, *differing_parameters([row.facts for row in rows])]
     )
@@ -95,20 +97,26 @@ def without_ap(rows: Sequence[EvaluationRow]) -> list[str]:
     return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
 
 
-def _figures(rows: Sequence[EvaluationRow]) -> list[Column]:
-    columns = [(level, [_percent(row.ap[level]) for row in rows], True) for level in LEVELS]
-    scores = {row.alarm_score for row in rows if row.alarm_score is not None}
-    if not scores:
-        return columns
-    # Alarms at different scores are not comparable.
-    one = f" at {scores.pop():g}" if len(scores) == 1 else ""
+def _metric_columns() -> list[str]:
+    return [column.name for kind in metric_kinds() for column in kind.table_columns]
 
-    def shown(show: Callable[[EvaluationRow], str]) -> list[str]:
-        return [NONE if row.alarms is None else show(row) + ("" if one else f" at {row.alarm_score:g}") for row in rows]
 
-    alarms = shown(lambda row: str(row.alarms))
-    recall = shown(lambda row: _percent(row.recall))
-    return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
+def _counted(kind: type[CountedMetric], rows: Sequence[EvaluationRow]) -> list[Column]:
+    """Returns the columns of one metric; none where no row has it."""
+    shown = [texts_of(kind, row.metrics) for row in rows]
+    settings = [kind.at(row.metrics) if texts else None for row, texts in zip(rows, shown, strict=True)]
+    if not any(shown):
+        return []
+    known = {each for each in settings if each is not None}
+    one = known.pop() if len(known) == 1 else ""  # figures at different settings are not comparable
+
+    def text(title: str, texts: Mapping[str, str], setting: str | None) -> str:
+        return f"{texts[title]}{'' if one else setting}" if texts else NONE
+
+    return [
+        (f"{title}{one}", [text(title, *each) for each in zip(shown, settings, strict=True)], True)
+        for title in kind.titles
+    ]
 
 
 def _left_out(rows: Sequence[EvaluationRow]) -> list[Column]:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pipeline.data.schemas import LEVELS
 from pipeline.engine.literal_yaml import LiteralModel, read_yaml
 from pipeline.engine.registry import Registry
+from pipeline.evaluation.metrics import metric_kinds
 
 State = Literal["whole", "stand-in", "part", "server"]
 STATES: Final[Mapping[State, str]] = {
@@ -26,9 +27,11 @@ STATES: Final[Mapping[State, str]] = {
 """State -> what one command prints."""
 Kind = Literal["ap", "sizes", "levels", "cumulative", "scores", "heights", "gallery", "vanished", "submission"]
 COLUMNS = (
-    *LEVELS, "false alarms", "hard recall", "detect ms", "refine ms", "detector ms", "ranker ms", "ranker MB"
-)  # fmt: skip
-"""Figures of our own that a table can have: AP and recall in per cent, milliseconds of one image in one worker.
+    *LEVELS,
+    *(title for kind in metric_kinds() for title in kind.titles),
+    *("detect ms", "refine ms", "detector ms", "ranker ms", "ranker MB"),
+)
+"""Figures of our own that a table can have: AP and shares in per cent, milliseconds of one image in one worker.
 
 "detect ms" and "refine ms" are of whole steps; "detector ms" and "ranker ms" are without reading, decoding and writing.
 """

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.data.schemas import LEVELS
 from pipeline.evaluation.evaluation_table import EvaluationRow, columns_as_markdown
+from pipeline.evaluation.metrics import metric_kinds, texts_of
 from pipeline.evaluation.result_table import NONE, ResultTable, percent
 
 _LATEX: Final = {
@@ -75,10 +76,8 @@ def row_of(
         more: column -> further figures of our own.
     """
     ours = {level: percent(row.ap[level]) for level in LEVELS}
-    if row.alarms is not None:
-        ours["false alarms"] = str(row.alarms)
-    if row.recall is not None:
-        ours["hard recall"] = percent(row.recall)
+    for kind in metric_kinds():
+        ours |= {title: text for title, text in texts_of(kind, row.metrics).items() if text != NONE}
     times = {"detect ms": row.detect_ms, "refine ms": row.refine_ms}
     ours |= {column: f"{value:.1f}" for column, value in times.items() if value is not None}
     paper = {level: f"{100 * value:.1f}" for level, value in row.paper_ap.items()}

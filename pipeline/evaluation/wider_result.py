@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
+from pipeline.evaluation.metrics import Counted, count_metrics
 from pipeline.evaluation.wider_ap import (
     IOU,
     STEPS,
@@ -39,7 +39,7 @@ class WiderResult:
         counts: subset -> the whole numbers it was computed from.
         protocol: plain JSON values.
         problems: of the input: name -> lines, only those that occurred.
-        false_alarms: at a score, where asked for.
+        metrics: of `METRICS`, those that were asked for.
         details: `Details.to_json`, where asked for.
     """
 
@@ -47,23 +47,27 @@ class WiderResult:
     counts: Mapping[str, ApCounts]
     protocol: Mapping[str, Any]
     problems: Mapping[str, list[str]] = field(default_factory=dict)
-    false_alarms: FalseAlarms | None = None
+    metrics: Counted = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns `{"easy": .., "medium": .., "hard": .., "protocol", "counts", "problems"}` with all digits.
 
-        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each). `"false_alarms"` and
-        `"details"` are there only where they were asked for.
+        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each). `"details"` and metrics,
+        each under its name, are there only where they were asked for.
         """
         counts = {
             subset: {**asdict(c), "proposals": c.proposals.tolist(), "matches": c.matches.tolist()}
             for subset, c in self.counts.items()
         }
         ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}
-        content = {**ap, "protocol": dict(self.protocol), "counts": counts, "problems": dict(self.problems)}
-        if self.false_alarms is not None:
-            content["false_alarms"] = asdict(self.false_alarms)
+        content: dict[str, Any] = {
+            **ap,
+            "protocol": dict(self.protocol),
+            "counts": counts,
+            "problems": dict(self.problems),
+        }
+        content |= {name: each.to_json() for name, each in self.metrics.items()}
         if self.details:
             content["details"] = dict(self.details)
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
@@ -136,7 +140,7 @@ def evaluate(
     extra_scores: NDArray[np.float64] | None = None,
     protocol: Mapping[str, Any] | None = None,
     problems: Mapping[str, list[str]] | None = None,
-    false_alarms: float | None = None,
+    asked: Mapping[str, Any] | None = None,
     matches: Matches | None = None,
 ) -> WiderResult:
     """Returns AP, counts and protocol over the images of the ground truth.
@@ -151,16 +155,14 @@ def evaluate(
         extra_scores: float64, raw scores that belong to no image but enter the normalisation (Python tool).
         protocol: further entries, in plain JSON values.
         problems: of the input, name -> lines.
-        false_alarms: raw score at and above which to count false alarms; None does not count them.
+        asked: metrics to count, see `count_metrics`.
         matches: of these very arguments, where they are known already.
     """
     chosen = predictions.select(truth.image_ids)
     scores = whole_range(chosen, reading, extra_scores)
     counts = count_images(chosen, truth, scores, reading) if matches is None else matches.counts_of_subsets()
     result = result_of(counts, scores, reading, protocol, problems)
-    if false_alarms is None:
-        return result
-    return replace(result, false_alarms=count_false_alarms(chosen, truth, false_alarms))
+    return replace(result, metrics=count_metrics(asked or {}, chosen, truth))
 
 
 def whole_range(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pipeline.data.schemas import AP
 from pipeline.engine.manifest import Artifact
+from pipeline.evaluation.result_schemas import AP
 from pipeline.evaluation.result_table import NONE, ResultTable, percent
 
 

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from stages.cli.evaluation_options import (
     Benchmark,
-    FalseAlarmScore,
     GroundTruth,
     Images,
     Json,
@@ -34,6 +33,7 @@ from stages.cli.evaluation_options import (
     require_details,
     require_options_of,
 )
+from stages.cli.metric_options import with_metric_options
 from stages.cli.outputs import Outputs, typed_command
 from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption, Predictions
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.wider_result import WiderResult
 
 
+@with_metric_options(before="details")
 def evaluate(
     ctx: typer.Context,
     predictions: Predictions,
@@ -67,10 +68,10 @@ def evaluate(
     nms: Nms = None,
     score: Score = None,
     unreadable: Unreadable = "missed",
-    false_alarms: FalseAlarmScore = None,
     details: WithDetails = False,
     resamples: Resamples = 1000,
     seed: Seed = 0,
+    **metrics: Any,
 ) -> None:
     """Print easy, medium and hard AP exactly as the benchmark's own tool computes them, or AP on your own labels.
 
@@ -97,8 +98,8 @@ def evaluate(
     truth = _one_truth(ctx, ground_truth, labels, category, details)
     outputs.require([predictions, *([images] if images else [])])
     inputs = _read(predictions, truth, images, *chosen_reading(reading, nms, score, unreadable), given)
-    asked = _Details(resamples, seed) if details else None
-    _print_and_write(inputs, truth, predictions.name, outputs, false_alarms, asked)
+    intervals = _Details(resamples, seed) if details else None
+    _print_and_write(inputs, truth, predictions.name, outputs, metrics, intervals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +148,20 @@ def _print_and_write(
     truth: Truth,
     name: str,
     outputs: Outputs,
-    false_alarms: float | None,
-    asked: _Details | None,
+    metrics: Mapping[str, Any],
+    details: _Details | None,
 ) -> None:
     """Prints AP and what else is asked for, and writes the files; ``name`` is that of the predictions."""
     from pipeline.evaluation.evaluate_files import report_page
 
-    matches = inputs.matches() if asked else None
-    result = inputs.evaluate(false_alarms, matches)
+    matches = inputs.matches() if details else None
+    result = inputs.evaluate(metrics, matches)
     if not truth.official:
         print(_rule(inputs))
     _print_ap(result)
     tables: list[ResultTable] = []
-    if asked and matches is not None:
-        found = _details(inputs, matches, truth.path, asked)
+    if details and matches is not None:
+        found = _details(inputs, matches, truth.path, details)
         result, tables = replace(result, details=found.to_json()), found.tables()
         for table in tables:
             print(f"\n{table.text()}")
@@ -174,7 +175,7 @@ def _rule(inputs: EvaluationInputs) -> str:
 
 
 def _print_ap(result: WiderResult) -> None:
-    """Prints AP and false alarms; on the error stream, subsets without faces and problems."""
+    """Prints AP and metrics; on the error stream, subsets without faces and problems."""
     from pipeline.evaluation.wider_result import subsets_without_faces
 
     if line := subsets_without_faces({subset: counts.faces for subset, counts in result.counts.items()}):
@@ -183,10 +184,9 @@ def _print_ap(result: WiderResult) -> None:
     for subset, value in result.ap.items():
         shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
         print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
-    if result.false_alarms:
-        alarms, (subset, counts) = result.false_alarms, list(result.counts.items())[-1]
-        found = f"{alarms.found[subset]} of {counts.faces} faces found"
-        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {found}")
+    subset, last = list(result.counts.items())[-1]
+    for metric in result.metrics.values():
+        print(metric.line(subset, last.faces))
 
 
 def _details(inputs: EvaluationInputs, matches: Matches, ground_truth: Path, asked: _Details) -> Details:

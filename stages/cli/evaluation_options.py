@@ -44,7 +44,6 @@ Score = Annotated[
 Unreadable = Annotated[
     str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
 ]
-FalseAlarmScore = Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")]
 WithDetails = Annotated[
     bool,
     typer.Option("--details", help="Also intervals, error types, recall, oracle, AP by height, event, attribute."),

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.data.predictions.forms import recognise
 from pipeline.evaluation.evaluate_files import LabelledImages, read_inputs
 from pipeline.evaluation.evaluation_table import EvaluationRow
+from pipeline.evaluation.metrics import METRICS, ap_values, figures_of
 from pipeline.evaluation.run_result import RunResult
 from stages.cli.finished_run import FinishedRun
 from stages.evaluate import evaluated_images
@@ -38,7 +39,7 @@ def named_files(given: Sequence[str]) -> dict[str, Path]:
 def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list[tuple[EvaluationRow, RunResult]]:
     """Returns a row and its curves for each file of predictions, in order.
 
-    They are evaluated on the images of the table's first evaluation, and their false alarms counted at its score.
+    They are evaluated on the images of the table's first evaluation, with the metrics that it has.
 
     Args:
         run: that has the table.
@@ -52,17 +53,11 @@ def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list
     first = run.lines(node)[0]
     assert first.ap is not None
     truth, _, _ = evaluated_images(run.samples_of(first.ap.node), first.detections, "left_out")
-    score = next(first.ap.rows(["alarm_score"]))["alarm_score"]
+    asked = {name: first.ap.params.get(name) for name in METRICS}
     found = []
     for name, file in files.items():
-        result = read_inputs(file, LabelledImages(truth)).evaluate(score)
-        alarms, hard = result.false_alarms, result.counts["hard"]
-        row = EvaluationRow(
-            name,
-            result.ap,
-            alarm_score=score,
-            alarms=None if alarms is None else alarms.alarms,
-            recall=None if alarms is None or not hard.faces else alarms.found["hard"] / hard.faces,
-        )
+        result = read_inputs(file, LabelledImages(truth)).evaluate(asked)
+        hard = {"faces": result.counts["hard"].faces, **ap_values(result.metrics, "hard")}
+        row = EvaluationRow(name, result.ap, figures_of(hard))
         found.append((row, RunResult(name, name, "", result.protocol, result.ap, result.counts, "as published")))
     return found

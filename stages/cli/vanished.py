@@ -17,23 +17,24 @@ def vanished_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult
     """
     compared = [EvaluationRow.from_row(row) for row in run.artifact(node).rows()]
     first = compared[0]
-    if any(row.alarms is None for row in compared):
+    if any("alarms" not in row.metrics for row in compared):
         raise ValueError(
             f"{node}: expected evaluations that count false alarms (false_alarms: 0.5), found some without"
         )
     rows = []
     for each in compared:
         name = item.rows.get(each.name, each.name)
-        cells = {"false alarms": f"{each.alarms:,}", "hard recall": percent(_number(each.recall))}
+        alarms, recall = each.metrics["alarms"], each.metrics.get("recall")
+        cells = {"false alarms": f"{alarms:,}", "hard recall": percent(_number(recall))}
         if each is not first:
-            cells["alarms vanished"] = _lost(each.alarms, first.alarms)
-            cells["faces vanished"] = _lost(each.recall, first.recall)
+            cells["alarms vanished"] = _lost(alarms, first.metrics["alarms"])
+            cells["faces vanished"] = _lost(recall, first.metrics.get("recall"))
         cells["hard AP"] = percent(each.ap["hard"])
         stated = {column: _text(number) for column, number in item.paper.get(each.name, {}).items()}
         rows.append(PaperRow(name, cells, stated))
     note = (
-        f"At a score of {first.alarm_score:g}. Vanished: per cent of the first row's false alarms, and of the hard "
-        "faces that it finds, that are no longer there. The paper's share is of another detector, and "
+        f"At a score of {first.metrics['alarm_score']:g}. Vanished: per cent of the first row's false alarms, and of "
+        "the hard faces that it finds, that are no longer there. The paper's share is of another detector, and "
         "what its crops are is not in our notes."
     )
     return PaperResult([beside(item.shows, rows, note)], run.runs(item, node))

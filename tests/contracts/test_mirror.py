@@ -20,6 +20,7 @@ ELSEWHERE = {
     "pipeline/engine/outcome.py": "tests/engine/test_runner.py",
     "pipeline/engine/shard_record.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/stage.py": "tests/engine/test_plan_identity.py",
+    "pipeline/evaluation/counted_metric.py": "tests/contracts/test_metrics.py",
     "pipeline/inference/engines/compiled.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/eager.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/engine.py": "tests/inference/test_engines.py",

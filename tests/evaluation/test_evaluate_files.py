@@ -275,9 +275,9 @@ def test_labels_of_ones_own_by_the_same_rule(crowd: tuple[Path, dict[str, np.nda
     labels.write_text("\n".join(["image,x,y,w,h,ignore", *rows]))
     text = _text(tmp_path / "text", dict(list(faces.items())[:6]))
     inputs = read_inputs(text, read_labels(labels))
-    result = inputs.evaluate(false_alarms=0.5)
+    result = inputs.evaluate({"false_alarms": 0.5})
     assert result.ap["all"] == pytest.approx(17 / 35)
-    assert (result.counts["all"].faces, result.false_alarms.found) == (35, {"all": 12})
+    assert (result.counts["all"].faces, result.metrics["false_alarms"].found) == (35, {"all": 12})
     assert result.problems["missing"] == [f"{name}.jpg" for name in list(faces)[6:]]
     assert (result.protocol["labels"], result.protocol["source"]) == ("CSV", "WIDER text")
     page = report_page(inputs, result, "mine")

@@ -5,16 +5,14 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from pipeline.data.schemas import COMPARISON
 from pipeline.evaluation.evaluation_table import EvaluationRow, markdown
+from pipeline.evaluation.result_schemas import COMPARISON
 
 PLAIN = EvaluationRow("plain", {"easy": 0.94604, "medium": 0.934, "hard": 0.865}, facts={"train.recipe.steps": 100})
 FULL = EvaluationRow(
     name="a|b",
     ap={"easy": 1.0, "medium": math.nan, "hard": 0.5},
-    alarm_score=0.5,
-    alarms=192,
-    recall=0.75,
+    metrics={"alarm_score": 0.5, "alarms": 192, "recall": 0.75},
     paper_ap={"easy": 0.951, "hard": 0.874},
     paper_alarms=192,
     facts={"train.recipe.steps": 100, "train.content_hash": "00ff"},
@@ -50,7 +48,7 @@ def test_absent_figures_are_dashes_and_empty_columns_are_not_there() -> None:
 
 
 def test_alarms_at_different_scores_say_so() -> None:
-    head, _, *rows = cells(markdown([FULL, replace(FULL, alarm_score=0.25), PLAIN]))
+    head, _, *rows = cells(markdown([FULL, replace(FULL, metrics={**FULL.metrics, "alarm_score": 0.25}), PLAIN]))
     assert head[4:6] == ["false alarms", "hard recall"]
     assert [row[4:6] for row in rows] == [["192 at 0.5", "75.00 at 0.5"], ["192 at 0.25", "75.00 at 0.25"], ["–", "–"]]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -12,7 +13,7 @@ from pipeline.boxes.iou import iou_matrix
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
+from pipeline.evaluation.false_alarms import FalseAlarms
 from tests.boxes.test_matching import nearest_faces
 
 LEVELS = ("easy", "medium", "hard")
@@ -42,22 +43,22 @@ def test_only_a_box_on_no_face_at_all_is_an_alarm() -> None:
         (20, 20, 59, 59, 0.7),  # an IoU of a seventh with the first
         (300, 0, 319, 19, 0.49),  # below the score
     )
-    assert count_false_alarms(rows, truth_of("e/a"), 0.5) == FalseAlarms(0.5, 2, {"easy": 1, "medium": 1, "hard": 1})
+    assert FalseAlarms.count(rows, truth_of("e/a"), 0.5) == FalseAlarms(0.5, 2, {"easy": 1, "medium": 1, "hard": 1})
 
 
 def test_an_overlap_of_exactly_one_half_is_a_face() -> None:
     box = (0, 0, 39, 19, 1.0)
     assert iou_matrix(np.array([box[:4]]), FACES[:1], pixel_inclusive=True).tolist() == [[0.5]]
-    assert count_false_alarms(found("e/a", box), truth_of("e/a")).alarms == 0
-    assert count_false_alarms(found("e/a", (0, 0, 39, 18.9, 1.0)), truth_of("e/a")).alarms == 1
+    assert FalseAlarms.count(found("e/a", box), truth_of("e/a")).alarms == 0
+    assert FalseAlarms.count(found("e/a", (0, 0, 39, 18.9, 1.0)), truth_of("e/a")).alarms == 1
 
 
 def test_images_without_faces_alarm_and_unknown_ones_do_not() -> None:
     nothing = truth_of("e/a", faces=FACES[:0])
     box = (0.0, 0.0, 39.0, 39.0, 0.9)
-    assert count_false_alarms(found("e/a", box), nothing).alarms == 1
-    assert count_false_alarms(found("e/stranger", box), nothing).alarms == 0
-    assert count_false_alarms(found("e/stranger", box), truth_of("e/a")) == FalseAlarms.none(0.5)
+    assert FalseAlarms.count(found("e/a", box), nothing).alarms == 1
+    assert FalseAlarms.count(found("e/stranger", box), nothing).alarms == 0
+    assert FalseAlarms.count(found("e/stranger", box), truth_of("e/a")) == FalseAlarms(0.5, 0, dict.fromkeys(LEVELS, 0))
 
 
 def test_counts_add_up_over_images_and_at_one_score_only() -> None:
@@ -72,9 +73,9 @@ def test_counts_add_up_over_images_and_at_one_score_only() -> None:
         np.concatenate([each.boxes for each in rows]),
         np.concatenate([each.scores for each in rows]),
     )
-    together = count_false_alarms(everything, truth_of(*names), 0.25)
-    parts = [count_false_alarms(each, truth_of(name), 0.25) for each, name in zip(rows, names, strict=True)]
-    assert reduce(add, parts, FalseAlarms.none(0.25)) == together
+    together = FalseAlarms.count(everything, truth_of(*names), 0.25)
+    parts = [FalseAlarms.count(each, truth_of(name), 0.25) for each, name in zip(rows, names, strict=True)]
+    assert reduce(add, parts) == together
     # Counted again, box by box.
     table = tables.reshape(-1, 5)
     best = iou_matrix(table[:, :4], FACES, pixel_inclusive=True).max(axis=1)
@@ -82,14 +83,14 @@ def test_counts_add_up_over_images_and_at_one_score_only() -> None:
     assert together.alarms == alarms > 10
     assert 0 < together.found["easy"] <= 6
     with pytest.raises(ValueError, match=r"0\.25 and 0\.5 do not add up"):
-        together + FalseAlarms.none(0.5)
+        together + replace(together, score=0.5)
 
 
 @pytest.mark.wider
 def test_a_published_set_has_what_a_count_image_by_image_finds(shared: Path) -> None:
     truth = load_ground_truth(shared / "data/wider_val_gt")
     rows = read_wider_text(shared / "data/predictions/yolov7_face.tar.gz", truth.image_ids).predictions
-    counts = count_false_alarms(rows, truth)
+    counts = FalseAlarms.count(rows, truth)
     alarms = found = 0
     for image, (start, stop) in enumerate(pairwise(rows.offsets.tolist())):
         boxes = rows.boxes[start:stop][rows.scores[start:stop] >= 0.5]

@@ -9,6 +9,7 @@ from pipeline.evaluation.paper_tables import PaperRow, as_latex, as_markdown, be
 from pipeline.evaluation.result_table import ResultTable
 
 AP = {"easy": 0.9, "medium": 0.8, "hard": float("nan")}
+FIGURES = {"alarm_score": 0.5, "alarms": 7, "recall": 0.25}
 
 
 def test_the_papers_columns_follow_ours_and_what_only_it_has_comes_last() -> None:
@@ -19,7 +20,7 @@ def test_the_papers_columns_follow_ours_and_what_only_it_has_comes_last() -> Non
 
 
 def test_an_evaluation_becomes_a_row() -> None:
-    row = EvaluationRow("ap", AP, 0.5, 7, 0.25, {"easy": 0.946}, 948, detect_ms=1.25)
+    row = EvaluationRow("ap", AP, FIGURES, {"easy": 0.946}, 948, detect_ms=1.25)
     found = row_of(row, "Baseline", (), {"AP on 8K": 24.1}, {"ranker MB": "127.1"})
     assert found.ours == {"easy": "90.00", "medium": "80.00", "hard": "–", "false alarms": "7", "hard recall": "25.00", "detect ms": "1.2", "ranker MB": "127.1"}  # fmt: skip
     assert found.paper == {"easy": "94.6", "false alarms": "948", "AP on 8K": "24.1"}

@@ -141,7 +141,7 @@ def test_extra_scores_widen_the_range() -> None:
 def test_false_alarms_stand_in_the_json_where_asked_for() -> None:
     truth, predictions = _small()
     assert "false_alarms" not in json.loads(evaluate(truth, predictions).to_json())
-    content = json.loads(evaluate(truth, predictions, false_alarms=0.25).to_json())
+    content = json.loads(evaluate(truth, predictions, asked={"false_alarms": 0.25}).to_json())
     assert content["false_alarms"] == {"score": 0.25, "alarms": 0, "found": {"easy": 0, "medium": 1, "hard": 1}}
 
 

@@ -12,7 +12,7 @@ from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
 from pipeline.engine.stage import Resources, StageContext, run_serially
-from pipeline.evaluation.false_alarms import count_false_alarms
+from pipeline.evaluation.false_alarms import FalseAlarms
 from pipeline.evaluation.wider_result import WiderResult, evaluate
 from stages.evaluate import Evaluate
 from tests.stages.labelled_set import labelled_set
@@ -165,7 +165,7 @@ def test_false_alarms_are_counted_where_asked_for_and_change_nothing_else(evalua
     for row, before in zip(rows, plain, strict=True):
         assert {**row, "alarm_score": None, "alarms": None, "found": None} == before
     truth = ground_truth_of(Sample.from_row(row) for row in evaluated.rows("faces"))
-    counts = count_false_alarms(PredictionSet.of(evaluated.by_id("found").values()), truth, 0.5)
+    counts = FalseAlarms.count(PredictionSet.of(evaluated.by_id("found").values()), truth, 0.5)
     assert 0 < counts.alarms < rows[0]["boxes"]
     assert [(row["alarm_score"], row["alarms"], row["found"]) for row in rows] == [
         (0.5, counts.alarms, counts.found[level]) for level in ("easy", "medium", "hard")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.data.schemas import AP, SAMPLES
+from pipeline.data.schemas import SAMPLES
+from pipeline.evaluation.result_schemas import AP
 from stages.cli.ap_table import ap_table
 
 
