@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.images import encode_jpeg
-from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from tests.stages.drawn_benchmark import write_benchmark
 from tests.stages.world import World
 
