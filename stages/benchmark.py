@@ -220,7 +220,8 @@ def _fit(detections: Artifact, fits: Sequence[Fit], task: _Task) -> Fit:
 
 
 def _count(detections: Artifact, fits: Sequence[Fit], task: _Task) -> JoinedCounts:
-    return task.part.count(_predictions(detections, task), fits)
+    counts: JoinedCounts = task.part.count(_predictions(detections, task), fits)
+    return counts
 
 
 def _markdown(rows: Sequence[Row]) -> bytes:

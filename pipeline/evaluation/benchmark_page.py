@@ -22,11 +22,12 @@ def benchmark_page(result: BenchmarkResult, name: str, commands: Sequence[str] =
     """
     content = result.content
     benchmark = TITLES.find(content["protocol"]["benchmark"])
+    figures, tables = benchmark.shown(content, name)
     data = PageData(
         title=f"{name} on {benchmark.title}",
         summary=f"{result.lines[0]}.",
-        figures=benchmark.figures(content, name),
-        tables=[*benchmark.tables(content), _protocol(content["protocol"])],
+        figures=figures,
+        tables=[*tables, _protocol(content["protocol"])],
         errors=[f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines],
         commands=commands,
     )

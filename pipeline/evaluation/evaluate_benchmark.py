@@ -26,7 +26,7 @@ def evaluate_benchmark(
     and found.
     """
     whole = BENCHMARKS.find(benchmark).read(labels, options or BenchmarkOptions())
-    found = read_detections(predictions, whole.wanted(), whole.options.given)
+    found = read_detections(predictions, whole.wanted, whole.options.given)
     fits: list[Fit] = []
     for _ in range(whole.rounds):
         fits.append(whole.fit(found.predictions, fits, found.positions))

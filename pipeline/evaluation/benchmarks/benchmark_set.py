@@ -28,6 +28,7 @@ from pipeline.evaluation.result_table import ResultTable
 
 Content: TypeAlias = Mapping[str, Any]
 """`BenchmarkResult.content`, or what is read of its JSON."""
+Positions: TypeAlias = NDArray[np.int64] | None
 C = TypeVar("C", bound=JoinedCounts)
 
 
@@ -84,6 +85,7 @@ class BenchmarkSet(ABC, Generic[C]):
     Attributes:
         options: what is chosen.
         numbers: of each image in the whole set, in the order of the labels.
+        form: of the labels, in words.
     """
 
     title: ClassVar[str]
@@ -92,6 +94,7 @@ class BenchmarkSet(ABC, Generic[C]):
 
     options: BenchmarkOptions
     numbers: Mapping[str, int]
+    form: str
 
     @classmethod
     @abstractmethod
@@ -108,21 +111,17 @@ class BenchmarkSet(ABC, Generic[C]):
 
     @property
     @abstractmethod
-    def form(self) -> str:
-        """Of the labels' file, in words."""
+    def wanted(self) -> WantedImages:
+        """Its images as predictions from files are compared with them."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """On the labels, one line each."""
         return ()
 
-    @abstractmethod
-    def wanted(self) -> WantedImages:
-        """Returns its images as predictions from files are compared with them."""
-
-    @abstractmethod
     def entries(self) -> dict[str, str]:
         """Returns what a protocol says about the labels."""
+        return {"labels": self.form}
 
     @abstractmethod
     def restrict(self, image_ids: Collection[str]) -> Self:
@@ -137,21 +136,19 @@ class BenchmarkSet(ABC, Generic[C]):
         """How many fits over the whole set its counts need first."""
         return 0
 
-    def fit(self, predictions: PredictionSet, fits: Sequence[Fit], positions: NDArray[np.int64] | None = None) -> Fit:
+    def fit(self, predictions: PredictionSet, fits: Sequence[Fit], positions: Positions = None) -> Fit:
         """Returns what the hits of its images say after the fits so far; arguments as those of `count`."""
         return Fit.zero()
 
     @abstractmethod
-    def count(
-        self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: NDArray[np.int64] | None = None
-    ) -> C:
+    def count(self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: Positions = None) -> C:
         """Returns the counts of its images.
 
         Args:
             predictions: under the names of the labels; an image without any has none.
             fits: `rounds` of them, over the whole set.
-            positions: int64 [N], place of each row in its source, for predictions of exactly these images in their
-                order; None: rows by image in the order of the whole set, then as they are.
+            positions: place of each row in its source, of predictions of exactly these images in their order; None:
+                rows by image in the order of the whole set, then as they are.
         """
 
     @classmethod
@@ -174,13 +171,8 @@ class BenchmarkSet(ABC, Generic[C]):
 
     @classmethod
     @abstractmethod
-    def figures(cls, content: Content, name: str) -> list[Figure]:
-        """Returns the plots of one result, with the name of its predictions."""
-
-    @classmethod
-    @abstractmethod
-    def tables(cls, content: Content) -> list[ResultTable]:
-        """Returns one result in numbers."""
+    def shown(cls, content: Content, name: str) -> tuple[list[Figure], list[ResultTable]]:
+        """Returns one result as plots, with the name of its predictions, and in numbers."""
 
     @classmethod
     @abstractmethod

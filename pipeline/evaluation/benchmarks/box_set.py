@@ -24,8 +24,6 @@ class BoxSet(BenchmarkSet[C]):
         file: the faces, and what belongs to their file; of a part the faces alone.
     """
 
-    uses = ("category",)
-
     file: LabelFile
 
     @classmethod
@@ -34,7 +32,7 @@ class BoxSet(BenchmarkSet[C]):
         file = read_box_labels(path, options.category, sizes=sizes)
         if not file.labels.faces:
             raise ValueError(f"{path}: expected faces that count, found none in {len(file.labels.image_ids)} images")
-        return cls(options, numbered(file.labels.image_ids), file)
+        return cls(options, numbered(file.labels.image_ids), file.form, file)
 
     @property
     def labels(self) -> BoxLabels:
@@ -42,22 +40,14 @@ class BoxSet(BenchmarkSet[C]):
         return self.file.labels
 
     @property
-    def form(self) -> str:
-        """Of the labels' file, in words."""
-        return self.file.form
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """On the labels, one line each."""
         return self.file.remarks
 
+    @property
     def wanted(self) -> WantedImages:
-        """Returns its images with their boxes, against which the format of predictions is checked."""
+        """Its images with their boxes, against which the format of predictions is checked."""
         return WantedImages.of(self.file)
-
-    def entries(self) -> dict[str, str]:
-        """Returns the form of the labels."""
-        return {"labels": self.form}
 
     def restrict(self, image_ids: Collection[str]) -> Self:
         """Returns the part with these of its images only."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, Content
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, Content, Positions
 from pipeline.evaluation.benchmarks.box_set import BoxSet, precision_figure
 from pipeline.evaluation.box_refinement import Fit
 from pipeline.evaluation.coco_ap import RECALLS, CocoCounts, average, count_coco
@@ -30,11 +29,9 @@ class CocoSet(BoxSet[CocoCounts]):
     """Images of any set with boxes."""
 
     title = "COCO"
-    uses = ("category", "max_detections")
+    uses: ClassVar[tuple[str, ...]] = ("category", "max_detections")
 
-    def count(
-        self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: NDArray[np.int64] | None = None
-    ) -> CocoCounts:
+    def count(self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: Positions = None) -> CocoCounts:
         """Returns the counts of its images; equal scores are ordered by image and rank, whatever the positions are."""
         chosen = predictions.select(self.labels.image_ids)
         return count_coco(chosen, self.labels, list(self.numbers.values()), self.options.max_detections)
@@ -70,24 +67,20 @@ class CocoSet(BoxSet[CocoCounts]):
         return {name: np.nan if content[name] is None else content[name] for name in _COMPARED if name in content}
 
     @classmethod
-    def figures(cls, content: Content, name: str) -> list[Figure]:
-        """Returns the curves at three overlaps, and AP by overlap."""
+    def shown(cls, content: Content, name: str) -> tuple[list[Figure], list[ResultTable]]:
+        """Returns the curves at three overlaps, AP by overlap, and all figures."""
         curves = {f"overlap {overlap}": _points(content, overlap) for overlap in content["curves"]}
         plot = dense_curves(curves, "Precision over recall", "recall", "precision")
         note = "At three overlaps, of faces of every area; precision at 101 recalls, made to fall."
         by_overlap = [(float(overlap), 100 * ap) for overlap, ap in content["by_overlap"].items()]
         bars = line_plot({name: by_overlap}, "AP by overlap", "overlap", "AP, %")
-        return [
+        figures = [
             Figure("Precision and recall", plot, list(curves), note),
             Figure("AP by overlap", bars, [name], "How exactly boxes are placed: COCO's AP is the mean of these ten."),
         ]
-
-    @classmethod
-    def tables(cls, content: Content) -> list[ResultTable]:
-        """Returns all figures."""
         names = [key for key in content if key.startswith(("ap", "ar"))]
         rows = [[key, NONE if content[key] is None else percent(content[key])] for key in names]
-        return [ResultTable("COCO's figures", ["Figure", "%"], rows)]
+        return figures, [ResultTable("COCO's figures", ["Figure", "%"], rows)]
 
     @classmethod
     def joined_figures(cls, results: Mapping[str, Content]) -> Iterator[Figure]:

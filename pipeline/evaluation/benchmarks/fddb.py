@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from markupsafe import Markup
 
 from pipeline.data.datasets.fddb.annotation import LONGEST, FddbLabels, read_fddb
 from pipeline.data.datasets.labels.image_files import Sizes
@@ -19,6 +18,7 @@ from pipeline.evaluation.benchmarks.benchmark_set import (
     BenchmarkResult,
     BenchmarkSet,
     Content,
+    Positions,
     numbered,
 )
 from pipeline.evaluation.box_refinement import Fit
@@ -51,15 +51,11 @@ class Fddb(BenchmarkSet[FddbCounts]):
     def read(cls, path: Path, options: BenchmarkOptions, sizes: Sizes | None = None) -> Self:
         """Returns all images; the path is the folder of the folds. With `sizes` no photograph is opened."""
         labels = read_fddb(path, measured=sizes is None)
-        return cls(options, numbered(labels.image_ids), labels)
+        return cls(options, numbered(labels.image_ids), "FDDB folds", labels)
 
     @property
-    def form(self) -> str:
-        """Of the labels' files, in words."""
-        return "FDDB folds"
-
     def wanted(self) -> WantedImages:
-        """Returns its images; ellipses say nothing about the format of boxes."""
+        """Its images; ellipses say nothing about the format of boxes."""
         return WantedImages(self.labels.image_ids)
 
     def entries(self) -> dict[str, str]:
@@ -75,9 +71,7 @@ class Fddb(BenchmarkSet[FddbCounts]):
         """Returns it with the widths and heights of its images, at which shapes are cut off."""
         return replace(self, labels=replace(self.labels, sizes=dict(sizes)))
 
-    def count(
-        self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: NDArray[np.int64] | None = None
-    ) -> FddbCounts:
+    def count(self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: Positions = None) -> FddbCounts:
         """Returns the counts of its images, in which no order of equal scores matters."""
         return count_ellipses(predictions, self.labels)
 
@@ -100,23 +94,17 @@ class Fddb(BenchmarkSet[FddbCounts]):
         return {kind: _rate(content[kind], COMPARED_AT) for kind in _CURVES}
 
     @classmethod
-    def figures(cls, content: Content, name: str) -> list[Figure]:
-        """Returns both curves."""
-        results = {name: content}
-        return [
-            Figure(f"{kind.title()} ROC curve", _roc(kind, f"{kind} ROC", results), [name], note)
-            for kind, note in _CURVES.items()
-        ]
-
-    @classmethod
-    def tables(cls, content: Content) -> list[ResultTable]:
-        """Returns the rates at `FALSE_POSITIVES`."""
+    def shown(cls, content: Content, name: str) -> tuple[list[Figure], list[ResultTable]]:
+        """Returns both curves, and the rates at `FALSE_POSITIVES`."""
+        plots = {kind: _roc(kind, f"{kind} ROC", {name: content}) for kind in _CURVES}
+        figures = [Figure(f"{kind.title()} ROC curve", plots[kind], [name], note) for kind, note in _CURVES.items()]
         rows = [
             [f"{number:,}", *(percent(_rate(content[kind], number)) for kind in _CURVES)]
             for number in _until_the_end(FALSE_POSITIVES, content["discrete"])
         ]
         note = "Rates in per cent at the last point of the curve with at most so many false positives."
-        return [ResultTable("True positive rate", ["False positives", "Discrete", "Continuous"], rows, note)]
+        table = ResultTable("True positive rate", ["False positives", "Discrete", "Continuous"], rows, note)
+        return figures, [table]
 
     @classmethod
     def joined_figures(cls, results: Mapping[str, Content]) -> Iterator[Figure]:
@@ -138,7 +126,7 @@ def _until_the_end(numbers: Sequence[int], curve: Sequence[Sequence[float]]) -> 
     return [*(each for each in numbers if each < last), last]
 
 
-def _roc(kind: str, title: str, results: Mapping[str, Content]) -> str:
+def _roc(kind: str, title: str, results: Mapping[str, Content]) -> Markup:
     # From the origin, where no detection is taken.
     lines = {name: [(0.0, 0.0), *((x, y) for x, y, _ in content[kind])] for name, content in results.items()}
     return dense_curves(lines, title, "false positives", "true positive rate")

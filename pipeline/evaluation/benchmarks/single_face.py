@@ -19,6 +19,7 @@ from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.image_files import Sizes
 from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, Content
 from pipeline.evaluation.benchmarks.voc import VocSet
+from pipeline.evaluation.plot_frame import Figure
 from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.voc_ap import VOC, VocCounts, VocProtocol
 
@@ -63,12 +64,13 @@ class SingleFace(VocSet):
         return {**super().headline(content), "found": content["found"] / content["faces"]}
 
     @classmethod
-    def tables(cls, content: Content) -> list[ResultTable]:
-        """Returns the counts at every score, and the precision at a recall."""
+    def shown(cls, content: Content, name: str) -> tuple[list[Figure], list[ResultTable]]:
+        """Returns the curve, the counts at every score, and the precision at a recall."""
+        figures, tables = super().shown(content, name)
         rows = [[f"{score:g}", *(f"{each:,}" for each in counts)] for score, *counts in content["by_score"]]
         words = "An extra box is any but the first on the labelled face."
         table = ResultTable("Single faces at a score", ["Score", "Found", "Missed", "Extra"], rows, words)
-        return [table, *super().tables(content)]
+        return figures, [table, *tables]
 
 
 def require_single(labels: BoxLabels, source: Path) -> None:

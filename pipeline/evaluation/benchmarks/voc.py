@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, Content
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, Content, Positions
 from pipeline.evaluation.benchmarks.box_set import BoxSet, precision_figure
 from pipeline.evaluation.box_refinement import Fit, counted, fit_boxes
 from pipeline.evaluation.curves import dense_curves
@@ -29,7 +29,7 @@ _RANKS = 32  # bits of a position for the rank within its image
 class VocSet(BoxSet[VocCounts]):
     """Base of the benchmarks with one AP at one overlap."""
 
-    uses = ("protocol", "min_face", "category")
+    uses: ClassVar[tuple[str, ...]] = ("protocol", "min_face", "category")
 
     @classmethod
     def protocol_of(cls, options: BenchmarkOptions) -> VocProtocol:
@@ -44,20 +44,18 @@ class VocSet(BoxSet[VocCounts]):
         """How many fits over the whole set its counts need first: those of ``face-eval``, else 0."""
         return self.protocol_of(self.options).rounds - 1
 
-    def fit(self, predictions: PredictionSet, fits: Sequence[Fit], positions: NDArray[np.int64] | None = None) -> Fit:
+    def fit(self, predictions: PredictionSet, fits: Sequence[Fit], positions: Positions = None) -> Fit:
         """Returns what the hits of its images say after the fits so far."""
         boxes, protocol, places = self._counted(predictions, fits, positions)
         return fit_boxes(boxes, self.labels, protocol, places)
 
-    def count(
-        self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: NDArray[np.int64] | None = None
-    ) -> VocCounts:
+    def count(self, predictions: PredictionSet, fits: Sequence[Fit] = (), positions: Positions = None) -> VocCounts:
         """Returns the counts of its images."""
         boxes, protocol, places = self._counted(predictions, fits, positions)
         return count_boxes(boxes, self.labels, protocol, places)
 
     def _counted(
-        self, predictions: PredictionSet, fits: Sequence[Fit], positions: NDArray[np.int64] | None
+        self, predictions: PredictionSet, fits: Sequence[Fit], positions: Positions
     ) -> tuple[PredictionSet, VocProtocol, NDArray[np.int64]]:
         """Returns the detections that count, their boxes after the fits, the protocol, and their positions."""
         chosen, protocol = predictions.select(self.labels.image_ids), self.protocol_of(self.options)
@@ -100,15 +98,11 @@ class VocSet(BoxSet[VocCounts]):
         return {"ap": content["ap"]}
 
     @classmethod
-    def figures(cls, content: Content, name: str) -> list[Figure]:
-        """Returns the curve."""
+    def shown(cls, content: Content, name: str) -> tuple[list[Figure], list[ResultTable]]:
+        """Returns the curve, and the precision at `RECALLS`."""
         plot = dense_curves({name: _points(content)}, "Precision over recall", "recall", "precision")
         note = f"Average precision {percent(content['ap'])} %: the area below the curve once it never rises."
-        return [Figure("Precision and recall", plot, [name], note)]
-
-    @classmethod
-    def tables(cls, content: Content) -> list[ResultTable]:
-        """Returns the precision at `RECALLS`."""
+        figure = Figure("Precision and recall", plot, [name], note)
         recall, precision, scores = np.array(content["curve"], np.float64).reshape(-1, 3).T
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
         rows = []
@@ -118,7 +112,7 @@ class VocSet(BoxSet[VocCounts]):
             cells = [percent(float(envelope[place])), f"{scores[place]:.4g}"] if known else [NONE, NONE]
             rows.append([percent(wanted, 0), *cells])
         note = "In per cent; the score from which on it holds."
-        return [ResultTable("Precision at a recall", ["Recall", "Precision", "Score"], rows, note)]
+        return [figure], [ResultTable("Precision at a recall", ["Recall", "Precision", "Score"], rows, note)]
 
     @classmethod
     def joined_figures(cls, results: Mapping[str, Content]) -> Iterator[Figure]:

@@ -12,7 +12,7 @@ from tests.evaluation.benchmarks.nine_images import IMAGES, write_csv
 
 def test_labels_are_of_any_form_and_have_a_face_that_counts(tmp_path: Path) -> None:
     whole = Afw.read(write_csv(tmp_path), BenchmarkOptions())
-    assert (whole.form, whole.entries(), len(whole.wanted().image_ids)) == ("CSV", {"labels": "CSV"}, IMAGES)
+    assert (whole.form, whole.entries(), len(whole.wanted.image_ids)) == ("CSV", {"labels": "CSV"}, IMAGES)
     (tmp_path / "none.csv").write_text("image,x1,y1,x2,y2\na,,,,\n")
     with pytest.raises(ValueError, match=r"none\.csv: expected faces that count, found none in 1 images"):
         CocoSet.read(tmp_path / "none.csv", BenchmarkOptions())

@@ -25,7 +25,7 @@ def test_sizes_of_images_are_its_borders(tmp_path: Path) -> None:
 def test_images_keep_their_numbers_and_are_not_checked_against_boxes(tmp_path: Path) -> None:
     whole = Fddb.read(write_three(tmp_path), OPTIONS)
     assert (whole.form, whole.remarks, whole.rounds) == ("FDDB folds", (), 0)
-    assert whole.wanted().image_ids == whole.labels.image_ids and whole.wanted().faces is None
+    assert whole.wanted.image_ids == whole.labels.image_ids and whole.wanted.faces is None
     last = whole.labels.image_ids[-1]
     assert whole.restrict([last]).numbers == {last: 2}
 
@@ -57,5 +57,5 @@ def test_fddb_without_a_detection_has_a_line() -> None:
 def test_rates_are_compared_at_the_last_point_with_at_most_so_many_false_positives() -> None:
     curve = [[0, 0.1, 0.9], [1000, 0.4, 0.5], [1000, 0.5, 0.4], [1001, 0.6, 0.3]]
     assert Fddb.headline({"discrete": curve, "continuous": curve[3:]}) == {"discrete": 0.5, "continuous": 0}
-    (table,) = Fddb.tables({"discrete": curve, "continuous": curve})
+    _, (table,) = Fddb.shown({"discrete": curve, "continuous": curve}, "mine")
     assert [row[:2] for row in table.rows][-2:] == [["1,000", "50.00"], ["1,001", "60.00"]]
