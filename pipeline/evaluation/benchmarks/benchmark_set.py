@@ -85,7 +85,9 @@ class BenchmarkSet(ABC, Generic[C]):
     Attributes:
         options: what is chosen.
         numbers: of each image in the whole set, in the order of the labels.
+        wanted: its images as predictions from files are compared with them.
         form: of the labels, in words.
+        remarks: on the labels, one line each.
     """
 
     title: ClassVar[str]
@@ -94,7 +96,9 @@ class BenchmarkSet(ABC, Generic[C]):
 
     options: BenchmarkOptions
     numbers: Mapping[str, int]
+    wanted: WantedImages
     form: str
+    remarks: tuple[str, ...]
 
     @classmethod
     @abstractmethod
@@ -108,16 +112,6 @@ class BenchmarkSet(ABC, Generic[C]):
 
         Raises FileNotFoundError, ValueError: labels are missing or malformed; the message says where.
         """
-
-    @property
-    @abstractmethod
-    def wanted(self) -> WantedImages:
-        """Its images as predictions from files are compared with them."""
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """On the labels, one line each."""
-        return ()
 
     def entries(self) -> dict[str, str]:
         """Returns what a protocol says about the labels."""

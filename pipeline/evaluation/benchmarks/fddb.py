@@ -51,12 +51,8 @@ class Fddb(BenchmarkSet[FddbCounts]):
     def read(cls, path: Path, options: BenchmarkOptions, sizes: Sizes | None = None) -> Self:
         """Returns all images; the path is the folder of the folds. With `sizes` no photograph is opened."""
         labels = read_fddb(path, measured=sizes is None)
-        return cls(options, numbered(labels.image_ids), "FDDB folds", labels)
-
-    @property
-    def wanted(self) -> WantedImages:
-        """Its images; ellipses say nothing about the format of boxes."""
-        return WantedImages(self.labels.image_ids)
+        # Ellipses say nothing about the format of boxes.
+        return cls(options, numbered(labels.image_ids), WantedImages(labels.image_ids), "FDDB folds", (), labels)
 
     def entries(self) -> dict[str, str]:
         """Returns at which borders shapes are cut off."""
@@ -65,7 +61,8 @@ class Fddb(BenchmarkSet[FddbCounts]):
     def restrict(self, image_ids: Collection[str]) -> Self:
         """Returns the part with these of its images only."""
         labels = self.labels.restrict(image_ids)
-        return replace(self, numbers={name: self.numbers[name] for name in labels.image_ids}, labels=labels)
+        numbers = {name: self.numbers[name] for name in labels.image_ids}
+        return replace(self, labels=labels, numbers=numbers, wanted=WantedImages(labels.image_ids))
 
     def measured(self, sizes: Mapping[str, tuple[int, int]]) -> Self:
         """Returns it with the widths and heights of its images, at which shapes are cut off."""

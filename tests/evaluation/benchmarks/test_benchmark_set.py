@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.evaluation.benchmark_page import benchmark_page
+from pipeline.evaluation.benchmark_tables import joined_figures, joined_tables
 from pipeline.evaluation.benchmarks import BENCHMARKS, TITLES
 from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, BenchmarkSet
+from pipeline.evaluation.benchmarks.coco import CocoSet
 from pipeline.evaluation.box_refinement import Fit
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from tests.evaluation.benchmarks.nine_images import IMAGES, guesses, write_csv, write_folds
 
 
@@ -60,3 +64,18 @@ def test_a_result_is_json_with_its_problems() -> None:
     assert json.loads(BenchmarkResult([], {}).to_json()) == {"problems": {}}
     with pytest.raises(ValueError, match="not JSON compliant"):
         BenchmarkResult([], {"ap": np.nan}).to_json()
+
+
+def test_a_new_benchmark_is_a_class_and_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(CocoSet):
+        title = "Mine"
+
+    monkeypatch.setitem(BENCHMARKS, "mine", Mine)
+    monkeypatch.setitem(TITLES, Mine.title, Mine)
+    labels = write_csv(tmp_path)
+    (tmp_path / "rows.txt").write_text("2.jpg 0.5 10 10 90 90\n")
+    result = evaluate_benchmark("mine", tmp_path / "rows.txt", labels)
+    assert "rows on Mine" in benchmark_page(result, "rows")
+    ((table,), figures) = joined_tables({"rows": result.content}), joined_figures({"rows": result.content})
+    assert (table.title, len(table.rows), len(figures)) == ("Mine", 1, 3)
+    assert figures[0].title.startswith("Mine: ")

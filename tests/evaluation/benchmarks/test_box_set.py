@@ -27,4 +27,4 @@ def test_a_part_has_the_faces_of_its_images_and_their_numbers_alone(tmp_path: Pa
     whole = Afw.read(write_csv(tmp_path), BenchmarkOptions())
     part = whole.restrict(["7.jpg", "2.jpg"])
     assert (part.numbers, part.labels.image_ids, part.form) == ({"2.jpg": 2, "7.jpg": 7}, ("2.jpg", "7.jpg"), "CSV")
-    assert part.file.sizes is None and whole.file.sizes is not None
+    assert part.wanted.sizes is None and whole.wanted.sizes is not None
