@@ -9,14 +9,13 @@ from dataclasses import fields as dataclass_fields
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.datasets.fddb.annotation import FddbLabels
 from pipeline.data.datasets.files import hash_files
 from pipeline.data.datasets.labels.labelled_files import LABEL_ENDINGS
 from pipeline.data.image_kinds import claims_to_be_image
@@ -29,21 +28,12 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import NODE, Port, Row, StageContext, WholeStage
 from pipeline.evaluation.benchmark_fields import unused
 from pipeline.evaluation.benchmark_page import benchmark_page
-from pipeline.evaluation.benchmark_parts import BenchmarkPart, Counts
-from pipeline.evaluation.benchmark_results import (
-    BENCHMARKS,
-    BenchmarkName,
-    BenchmarkResult,
-    coco_result,
-    fddb_result,
-    voc_result,
-)
-from pipeline.evaluation.benchmarks import BenchmarkOptions, borders
+from pipeline.evaluation.benchmarks import BENCHMARKS, BenchmarkName
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult, BenchmarkSet
+from pipeline.evaluation.benchmarks.single_face import SCORE
 from pipeline.evaluation.box_refinement import Fit
-from pipeline.evaluation.coco_ap import CocoCounts
-from pipeline.evaluation.fddb_roc import FddbCounts
+from pipeline.evaluation.joined_counts import JoinedCounts
 from pipeline.evaluation.missing_answers import notes_of
-from pipeline.evaluation.single_face import SCORE, single_result
 from stages.evaluate import images_of_shards, missing_answers
 
 ABSENT = "images_absent"
@@ -113,7 +103,7 @@ class Benchmark(WholeStage):
         without = missing_answers(rows, detections, shards)
         left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
         sizes_of_labels = partial(_sizes, [row for row in rows if row.image_id not in left_out])
-        part = BenchmarkPart.read(self.benchmark, path, self._options(), sizes_of_labels)
+        part = BENCHMARKS[self.benchmark].read(path, self._options(), sizes_of_labels)
         for line in part.remarks:
             ctx.log(line)
         names = _names(samples.node, rows, path, part)
@@ -129,10 +119,9 @@ class Benchmark(WholeStage):
             "source": "a run",
             **without.counts(left_out),
             **({ABSENT: absent} if absent else {}),
+            **part.entries(),
         }
-        if isinstance(part.labels, FddbLabels):
-            more["borders"] = borders(part.labels)
-        result = _result(self.benchmark, counts, more, part.options)
+        result = part.result(counts, part.options, more)
         yield {"benchmark": self.benchmark, "lines": result.lines, "content": result.to_json()}
 
     def notes(self, output: Artifact) -> list[str]:
@@ -161,7 +150,7 @@ class _Task:
     """One shard: its name, the labels of its images, and how these are called there."""
 
     shard: str
-    part: BenchmarkPart
+    part: BenchmarkSet[Any]
     names: Mapping[str, str]
 
 
@@ -180,7 +169,7 @@ def _sizes(samples: Sequence[Sample], names: Sequence[str]) -> NDArray[np.int32]
     return np.array([known.get(name, (1, 1)) for name in names], np.int32).reshape(-1, 2)
 
 
-def _names(node: str, samples: Sequence[Sample], path: Path, part: BenchmarkPart) -> dict[str, str]:
+def _names(node: str, samples: Sequence[Sample], path: Path, part: BenchmarkSet[Any]) -> dict[str, str]:
     """Returns image of the samples -> its name in the labels."""
     index = NameIndex(part.numbers)
     found = {each.image_id: index.find(each.image_id) for each in samples}
@@ -197,11 +186,11 @@ def _names(node: str, samples: Sequence[Sample], path: Path, part: BenchmarkPart
 
 def _counted(
     ctx: StageContext,
-    part: BenchmarkPart,
+    part: BenchmarkSet[Any],
     detections: Artifact,
     shards: Mapping[str, Sequence[str]],
     names: Mapping[str, str],
-) -> Counts:
+) -> JoinedCounts:
     """Returns the counts of all images of a part; each shard's worker gets the labels of its own images alone."""
     tasks, rest = [], set(part.numbers)
     for shard, keys in shards.items():
@@ -214,7 +203,7 @@ def _counted(
     counts = ctx.fan_out(partial(_count, detections, tuple(fits)), tasks)
     # Images without a row in the detections still have faces that count.
     counts.append(part.restrict(rest).count(PredictionSet.of([]), fits))
-    total: Counts = reduce(add, counts)
+    total: JoinedCounts = reduce(add, counts)
     return total
 
 
@@ -230,20 +219,9 @@ def _fit(detections: Artifact, fits: Sequence[Fit], task: _Task) -> Fit:
     return task.part.fit(_predictions(detections, task), fits)
 
 
-def _count(detections: Artifact, fits: Sequence[Fit], task: _Task) -> Counts:
-    return task.part.count(_predictions(detections, task), fits)
-
-
-def _result(
-    benchmark: BenchmarkName, counts: Counts, protocol: Mapping[str, object], options: BenchmarkOptions
-) -> BenchmarkResult:
-    if isinstance(counts, FddbCounts):
-        return fddb_result(counts, protocol)
-    if isinstance(counts, CocoCounts):
-        return coco_result(counts, protocol, options.max_detections)
-    if benchmark == "single":
-        return single_result(counts, options.counted_score, protocol)
-    return voc_result(benchmark, counts, options.voc(), protocol)
+def _count(detections: Artifact, fits: Sequence[Fit], task: _Task) -> JoinedCounts:
+    counts: JoinedCounts = task.part.count(_predictions(detections, task), fits)
+    return counts
 
 
 def _markdown(rows: Sequence[Row]) -> bytes:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Final
 
+from pipeline.evaluation.benchmarks import BENCHMARKS
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
 from pipeline.evaluation.metrics import METRICS
 
-_WIDER: Final = ("wider",)
+_OF_WIDER: Final = ("ground_truth", "images", "nms", *METRICS, "details", "reading", "unreadable")
+_USES: Final = {"wider": ("category", "score"), **{name: kind.uses for name, kind in BENCHMARKS.items()}}
 
 USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    "protocol": ("pascal", "afw"),
-    "min_face": ("pascal", "afw"),
-    "category": ("wider", "pascal", "afw", "coco", "single"),
-    "max_detections": ("coco",),
-    "score": ("wider", "single"),
-    "ground_truth": _WIDER,
-    "images": _WIDER,
-    "nms": _WIDER,
-    **dict.fromkeys(METRICS, _WIDER),
-    "details": _WIDER,
-    "reading": _WIDER,
-    "unreadable": _WIDER,
+    **{
+        each.name: tuple(benchmark for benchmark, uses in _USES.items() if each.name in uses)
+        for each in fields(BenchmarkOptions)
+        if each.name != "given"
+    },
+    **dict.fromkeys(_OF_WIDER, ("wider",)),
 }
 """Option -> the benchmarks that use it; all of them use an option that is not named here."""
 

@@ -92,14 +92,3 @@ def counted(
     for fit in fits:
         boxes = fit.apply(boxes)
     return replace(predictions, offsets=ends, boxes=boxes, scores=predictions.scores[kept]), positions[kept]
-
-
-def refined(
-    predictions: PredictionSet, labels: BoxLabels, protocol: VocProtocol, positions: NDArray[np.int64]
-) -> tuple[PredictionSet, NDArray[np.int64]]:
-    """Returns the detections that a protocol counts, their boxes after all rounds but the last, and their positions."""
-    fits: list[Fit] = []
-    for _ in range(protocol.rounds - 1):
-        chosen, places = counted(predictions, protocol, positions, fits)
-        fits.append(fit_boxes(chosen, labels, protocol, places))
-    return counted(predictions, protocol, positions, fits)

@@ -84,11 +84,6 @@ class FddbCurves:
         }
         return {"images": self.images, "faces": self.faces, **curves}
 
-    def at(self, false_positives: int) -> tuple[float, float]:
-        """Returns the discrete and the continuous rate at the last point with at most so many false positives."""
-        within = np.flatnonzero(self.false_positives <= false_positives)
-        return (float(self.discrete[within[-1]]), float(self.continuous[within[-1]])) if len(within) else (0.0, 0.0)
-
 
 def count_ellipses(predictions: PredictionSet, labels: FddbLabels) -> FddbCounts:
     """Returns the counts over all images of the labels; images that these do not have are left out.

@@ -22,7 +22,7 @@ from pipeline.evaluation.face_statistics import FaceStatistics
 from pipeline.evaluation.headline import sentence
 from pipeline.evaluation.hits_and_misses import SizeHistogram
 from pipeline.evaluation.photographs import GalleryItem, gallery_json, jpeg_text, most_marks
-from pipeline.evaluation.plot_frame import COLOURS
+from pipeline.evaluation.plot_frame import COLOURS, Figure
 from pipeline.evaluation.plots import box_path, size_bars
 from pipeline.evaluation.result_table import ResultTable, percent
 from pipeline.evaluation.run_result import RunResult, ap_by_size
@@ -77,16 +77,6 @@ class Source:
     node: str
     fingerprint: str
     lines: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One plot of several lines: its title, the SVG, the lines' names and a sentence on what is shown."""
-
-    title: str
-    plot: Markup
-    names: Sequence[str]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,16 @@ class Axis:
         return f"{self.scale} {self.low:.6g} {self.high:.6g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One plot of several lines: its title, the SVG, the lines' names and a sentence on what is shown."""
+
+    title: str
+    plot: Markup
+    names: Sequence[str]
+    note: str = ""
+
+
 def plot(
     title: str, x: str, y: str, across: Ticks, ups: Ticks, content: Sequence[str], axes: tuple[Axis, Axis] | None = None
 ) -> Markup:

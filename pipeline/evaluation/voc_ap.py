@@ -145,7 +145,7 @@ def count_boxes(
 
     Args:
         predictions: detections of exactly the images of the labels, in their order; boxes as they are to be counted
-            (`box_refinement.refined` gives those of ``face-eval``).
+            (`box_refinement.counted` gives those of ``face-eval``).
         labels: the faces.
         protocol: what counts.
         positions: int64 [N], place of each row in its source; None where the rows themselves are in order.

@@ -34,15 +34,15 @@ class BenchmarkFile:
 
     def content(self) -> dict[str, Any]:
         """Returns the figures, as `BenchmarkResult.content`. Raises ValueError: the file has none of a benchmark."""
-        from pipeline.evaluation.benchmark_results import TITLES
+        from pipeline.evaluation.benchmarks import TITLES
 
         try:
             found: dict[str, Any] = json.loads(self.path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{self.path}: expected the --json of an evaluation, found that {error}") from None
         protocol = found.get("protocol") if isinstance(found, dict) else None
-        if not isinstance(protocol, dict) or protocol.get("benchmark") not in TITLES.values():
-            known = ", ".join(TITLES.values())
+        if not isinstance(protocol, dict) or protocol.get("benchmark") not in TITLES:
+            known = ", ".join(TITLES)
             raise ValueError(
                 f"{self.path}: protocol.benchmark: expected one of {known}: evaluate --benchmark writes it"
             )

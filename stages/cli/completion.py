@@ -39,7 +39,7 @@ def _prediction_forms() -> Iterable[str]:
 
 
 def _benchmarks() -> Iterable[str]:
-    from pipeline.evaluation.benchmark_results import BENCHMARKS
+    from pipeline.evaluation.benchmarks import BENCHMARKS
 
     return ("wider", *BENCHMARKS)
 

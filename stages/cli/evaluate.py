@@ -39,7 +39,7 @@ from stages.cli.predictions import CategoryOption, ClassOption, FormOption, Imag
 
 if TYPE_CHECKING:
     from pipeline.data.predictions.matching import GivenPredictions
-    from pipeline.evaluation.benchmarks import BenchmarkOptions
+    from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
     from pipeline.evaluation.details import Details
     from pipeline.evaluation.evaluate_files import EvaluationInputs
     from pipeline.evaluation.result_table import ResultTable
@@ -90,7 +90,7 @@ def evaluate(
     given = GivenPredictions(form, class_name, image_folder)
     outputs = Outputs(json, report)
     if benchmark != "wider":
-        from pipeline.evaluation.benchmarks import BenchmarkOptions
+        from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
 
         chosen = BenchmarkOptions(protocol, min_face, category, max_detections, given, score)
         _other_benchmark(benchmark, predictions, labels, outputs, chosen)
@@ -213,16 +213,15 @@ def _other_benchmark(
         outputs: its files.
         options: what may be chosen about it.
     """
-    from pipeline.evaluation.benchmark_results import BENCHMARKS
-    from pipeline.evaluation.benchmarks import evaluate_benchmark
+    from pipeline.evaluation.benchmarks import BENCHMARKS
+    from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 
-    known = next((each for each in BENCHMARKS if each == benchmark), None)
-    if known is None:
+    if benchmark not in BENCHMARKS:
         raise ValueError(f"--benchmark {benchmark}: expected wider, {', '.join(BENCHMARKS)}")
     if labels is None:
         raise ValueError(f"--benchmark {benchmark} needs --labels, found none")
     outputs.require([predictions, labels])
-    result = evaluate_benchmark(known, predictions, labels, options)
+    result = evaluate_benchmark(benchmark, predictions, labels, options)
     _print_problems(result.problems)
     for line in result.lines:
         print(line)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.evaluation.benchmark_fields import USED_BY, unused
 from stages.cli.completion import benchmarks
 
 if TYPE_CHECKING:
@@ -99,6 +98,8 @@ def chosen_reading(
 
 def require_options_of(ctx: typer.Context, benchmark: str) -> None:
     """Raises ValueError where an option is typed that the benchmark does not use."""
+    from pipeline.evaluation.benchmark_fields import USED_BY, unused
+
     if found := unused(benchmark, (name for name in USED_BY if is_typed(ctx, name))):
         names, users = found
         typed, only = ", ".join(map(option_name, names)), " or ".join(users)

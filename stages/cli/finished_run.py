@@ -10,9 +10,9 @@ from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.plan import NodePlan, context
 from pipeline.evaluation.face_statistics import FaceStatistics
-from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.photographs import GalleryItem
+from pipeline.evaluation.plot_frame import Figure
 from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.run_result import RunResult
 from stages.lineage import Lineage, lineage_of_ap

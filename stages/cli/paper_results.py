@@ -19,9 +19,9 @@ from pipeline.evaluation.breakdown import HEIGHTS, height_names
 from pipeline.evaluation.curves import line_plot
 from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import Kind, PaperItem
 from pipeline.evaluation.paper_tables import PaperRow, beside, only_paper, row_of
+from pipeline.evaluation.plot_frame import Figure
 from pipeline.evaluation.result_table import NONE, percent
 from stages.cli.finished_run import FinishedRun, PaperResult
 from stages.cli.network_times import network_ms

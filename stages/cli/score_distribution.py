@@ -13,9 +13,9 @@ from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.records import Sample, read_detections
 from pipeline.engine.manifest import Artifact
 from pipeline.evaluation.curves import line_plot
-from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.paper_tables import PaperRow, beside
+from pipeline.evaluation.plot_frame import Figure
 from pipeline.evaluation.result_table import percent
 from stages.cli.finished_run import FinishedRun, PaperResult, row_name
 

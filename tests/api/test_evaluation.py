@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pipeline
-from pipeline.evaluation.benchmarks import evaluate_benchmark
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from pipeline.evaluation.evaluate_files import read_inputs
 
 LABELS = {"a": [[0, 0, 99, 99], [200, 0, 219, 19]], "c": [[0, 0, 50, 50]]}

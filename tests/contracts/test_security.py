@@ -26,8 +26,9 @@ from pipeline.data.images import encode_jpeg
 from pipeline.engine.literal_yaml import read_yaml
 from pipeline.engine.storage import Store
 from pipeline.evaluation.benchmark_page import benchmark_page
-from pipeline.evaluation.benchmark_results import voc_result
-from pipeline.evaluation.voc_ap import VOC, VocCounts
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
+from pipeline.evaluation.benchmarks.voc import Afw
+from pipeline.evaluation.voc_ap import VocCounts
 from pipeline.training.loop.checkpoints import _CHECKSUM_BYTES, Checkpoints
 from tests.stages.world import drawn_image
 
@@ -238,7 +239,7 @@ def test_a_name_leaves_no_archive_that_is_written() -> None:
 def test_a_name_on_a_page_is_text() -> None:
     name = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     counts = VocCounts(1, 1, np.zeros(1), np.arange(1), np.ones(1, bool))
-    page = benchmark_page(voc_result("afw", counts, VOC, {"labels": name}), name, [name])
+    page = benchmark_page(Afw.result(counts, BenchmarkOptions(), {"labels": name}), name, [name])
     assert "alert(1)" in page
     assert "<script>alert" not in page and "<img src=x" not in page
 

@@ -4,8 +4,8 @@ from dataclasses import fields
 from inspect import signature
 
 from pipeline.evaluation.benchmark_fields import USED_BY, unused
-from pipeline.evaluation.benchmark_results import BENCHMARKS
-from pipeline.evaluation.benchmarks import BenchmarkOptions
+from pipeline.evaluation.benchmarks import BENCHMARKS
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
 from stages.benchmark import Benchmark
 from stages.cli.evaluate import evaluate
 

@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.benchmark_page import benchmark_page
-from pipeline.evaluation.benchmark_results import BenchmarkResult, coco_result, fddb_result, voc_result
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult
+from pipeline.evaluation.benchmarks.coco import CocoSet
+from pipeline.evaluation.benchmarks.fddb import Fddb
+from pipeline.evaluation.benchmarks.single_face import SingleFace
+from pipeline.evaluation.benchmarks.voc import Afw, PascalFace
 from pipeline.evaluation.coco_ap import CocoCounts
 from pipeline.evaluation.fddb_roc import FddbCounts
-from pipeline.evaluation.single_face import single_result
-from pipeline.evaluation.voc_ap import VOC, VocCounts
+from pipeline.evaluation.voc_ap import VocCounts
+
+OPTIONS = BenchmarkOptions()
 
 
 def rows_of(page: str) -> list[list[str]]:
@@ -34,7 +39,9 @@ def lines_of(page: str) -> list[list[float]]:
 
 def fddb() -> BenchmarkResult:
     hits = (np.arange(300) % 2 == 0).astype(np.int64)
-    return fddb_result(FddbCounts(9, 200, np.linspace(1, 0, 300), np.ones(300, np.int64), hits, hits * 0.8), {})
+    return Fddb.result(
+        FddbCounts(9, 200, np.linspace(1, 0, 300), np.ones(300, np.int64), hits, hits * 0.8), OPTIONS, {}
+    )
 
 
 def test_fddb_has_both_curves_from_the_origin_and_rates_in_numbers() -> None:
@@ -51,7 +58,7 @@ def test_fddb_has_both_curves_from_the_origin_and_rates_in_numbers() -> None:
 
 def test_voc_has_its_curve_and_precision_at_a_recall() -> None:
     counts = VocCounts(4, 4, np.array([0.9, 0.8, 0.7]), np.arange(3), np.array([True, False, True]))
-    result = voc_result("afw", counts, VOC, {})
+    result = Afw.result(counts, OPTIONS, {})
     page = benchmark_page(BenchmarkResult(result.lines, result.content, {"extra": ["<b>"]}), "mine")
     assert "mine on AFW" in page and "Average precision 41.67 %" in page and "extra: &lt;b&gt;" in page
     assert lines_of(page) == [pytest.approx([0.25, 0.5, 1, 2 / 3], abs=0.002)]
@@ -60,7 +67,7 @@ def test_voc_has_its_curve_and_precision_at_a_recall() -> None:
 
 def test_single_faces_have_their_counts_at_scores() -> None:
     counts = VocCounts(4, 4, np.array([0.9, 0.8, 0.7]), np.arange(3), np.array([True, False, True]))
-    page = benchmark_page(single_result(counts, 0.75, {}), "mine")
+    page = benchmark_page(SingleFace.result(counts, BenchmarkOptions(score=0.75), {}), "mine")
     assert "mine on Single face" in page and "Average precision 41.67 %" in page
     rows = rows_of(page)
     assert ["0.75", "1", "3", "1"] in rows and ["0.5", "2", "2", "1"] in rows
@@ -70,7 +77,7 @@ def test_coco_has_curves_at_three_overlaps_and_ap_by_overlap() -> None:
     found = np.zeros((2, 4, 10), bool)
     found[0, :, :6] = True
     counts = CocoCounts(1, np.array([2, 0, 0, 2]), np.array([0.9, 0.8]), np.array([[0, 0], [0, 1]]), found, np.zeros_like(found))  # fmt: skip
-    page = benchmark_page(coco_result(counts, {}), "mine")
+    page = benchmark_page(CocoSet.result(counts, OPTIONS, {}), "mine")
     half, same, none, by_overlap = lines_of(page)
     assert half == same == pytest.approx([0, 1, 1, 0], abs=0.002)
     assert none == pytest.approx([0, 1, 0, 0])
@@ -82,6 +89,6 @@ def test_coco_has_curves_at_three_overlaps_and_ap_by_overlap() -> None:
 
 def test_nothing_found_still_has_a_page() -> None:
     none = FddbCounts(2, 3, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    assert ["0", "0.00", "0.00"] in rows_of(benchmark_page(fddb_result(none, {}), "mine"))
+    assert ["0", "0.00", "0.00"] in rows_of(benchmark_page(Fddb.result(none, OPTIONS, {}), "mine"))
     empty = VocCounts(2, 3, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, bool))
-    assert "Average precision 0.00 %" in benchmark_page(voc_result("pascal", empty, VOC, {}), "mine")
+    assert "Average precision 0.00 %" in benchmark_page(PascalFace.result(empty, OPTIONS, {}), "mine")

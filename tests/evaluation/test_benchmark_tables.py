@@ -6,12 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.evaluation.benchmark_results import BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.benchmark_tables import by_benchmark, headline, joined_figures, joined_tables
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions, BenchmarkResult
+from pipeline.evaluation.benchmarks.coco import CocoSet
+from pipeline.evaluation.benchmarks.fddb import Fddb
+from pipeline.evaluation.benchmarks.single_face import SingleFace
+from pipeline.evaluation.benchmarks.voc import Afw
 from pipeline.evaluation.coco_ap import CocoCounts
 from pipeline.evaluation.fddb_roc import FddbCounts
-from pipeline.evaluation.single_face import single_result
-from pipeline.evaluation.voc_ap import VOC, VocCounts
+from pipeline.evaluation.voc_ap import VocCounts
+
+OPTIONS = BenchmarkOptions()
 
 
 def content(result: BenchmarkResult) -> dict[str, Any]:
@@ -23,7 +28,7 @@ def fddb(detections: int, **protocol: Any) -> dict[str, Any]:
     """Every second detection hits, with an overlap of 0.8."""
     hits = (np.arange(detections) % 2 == 0).astype(np.int64)
     counts = FddbCounts(9, 2000, np.linspace(1, 0, detections), np.ones(detections, np.int64), hits, hits * 0.8)
-    return content(fddb_result(counts, protocol))
+    return content(Fddb.result(counts, OPTIONS, protocol))
 
 
 def voc() -> VocCounts:
@@ -34,23 +39,25 @@ def coco() -> dict[str, Any]:
     found = np.zeros((2, 4, 10), bool)
     found[0, :, :6] = True
     counts = CocoCounts(1, np.array([2, 0, 0, 2]), np.array([0.9, 0.8]), np.array([[0, 0], [0, 1]]), found, np.zeros_like(found))  # fmt: skip
-    return content(coco_result(counts, {}))
+    return content(CocoSet.result(counts, OPTIONS, {}))
 
 
 def test_each_benchmark_is_compared_by_its_own_figures() -> None:
     assert headline(fddb(3000)) == pytest.approx({"discrete": 1001 / 2000, "continuous": 0.8 * 1001 / 2000})
     assert headline(fddb(300)) == pytest.approx({"discrete": 0.075, "continuous": 0.06})  # where it ends
-    assert headline(content(voc_result("afw", voc(), VOC, {}))) == pytest.approx({"ap": 5 / 12})
-    assert headline(content(single_result(voc(), 0.75, {}))) == pytest.approx({"ap": 5 / 12, "found": 0.25})
+    assert headline(content(Afw.result(voc(), OPTIONS, {}))) == pytest.approx({"ap": 5 / 12})
+    assert headline(content(SingleFace.result(voc(), BenchmarkOptions(score=0.75), {}))) == pytest.approx(
+        {"ap": 5 / 12, "found": 0.25}
+    )
     figures = headline(coco())
     assert list(figures) == ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"]
     assert figures["ap50"] == pytest.approx(51 / 101) and np.isnan(figures["ap_small"])
     nothing = FddbCounts(2, 3, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    assert headline(content(fddb_result(nothing, {}))) == {"discrete": 0, "continuous": 0}
+    assert headline(content(Fddb.result(nothing, OPTIONS, {}))) == {"discrete": 0, "continuous": 0}
 
 
 def test_results_of_one_benchmark_share_a_table_with_what_differs() -> None:
-    results = {"a": fddb(300), "one": content(voc_result("afw", voc(), VOC, {})), "b": fddb(100, images_left_out=2)}
+    results = {"a": fddb(300), "one": content(Afw.result(voc(), OPTIONS, {})), "b": fddb(100, images_left_out=2)}
     assert {title: list(rows) for title, rows in by_benchmark(results).items()} == {"FDDB": ["a", "b"], "AFW": ["one"]}
     facts = {"a": {"guess.jitter": 0.1, "guess.most": 5}, "b": {"guess.jitter": 0.2, "guess.most": 5}}
     first, second = joined_tables(results, facts)
@@ -68,8 +75,8 @@ def test_results_of_one_benchmark_share_a_table_with_what_differs() -> None:
 
 
 def test_rows_of_other_images_say_so() -> None:
-    other = content(voc_result("afw", VocCounts(5, 4, np.zeros(0), np.arange(0), np.zeros(0, bool)), VOC, {}))
-    (table,) = joined_tables({"a": content(voc_result("afw", voc(), VOC, {})), "b": other})
+    other = content(Afw.result(VocCounts(5, 4, np.zeros(0), np.arange(0), np.zeros(0, bool)), OPTIONS, {}))
+    (table,) = joined_tables({"a": content(Afw.result(voc(), OPTIONS, {})), "b": other})
     assert table.note == "In per cent. Rows of other images or faces do not compare."
 
 
@@ -79,5 +86,5 @@ def test_curves_of_one_benchmark_are_in_one_plot() -> None:
         ("COCO", ["c"])
     ] * 3
     assert all(each.plot.count('class="line"') == len(each.names) for each in figures)
-    (alone,) = joined_figures({"x": content(single_result(voc(), 0.5, {}))})
+    (alone,) = joined_figures({"x": content(SingleFace.result(voc(), BenchmarkOptions(score=0.5), {}))})
     assert alone.title == "Single face: precision and recall"

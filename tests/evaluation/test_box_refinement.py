@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.box_refinement import Fit, fit_boxes, refined
-from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, average_precision, count_boxes
+from pipeline.evaluation.box_refinement import Fit, counted, fit_boxes
+from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, VocProtocol, average_precision, count_boxes
 
 
 def shifted_set() -> tuple[PredictionSet, BoxLabels]:
@@ -18,6 +18,17 @@ def shifted_set() -> tuple[PredictionSet, BoxLabels]:
     centres, half = corners + sides / 2 + sides * [-0.05, 0.1], sides * 1.25 / 2
     found = PredictionSet(("a", "b"), np.array([0, 6, 10]), np.c_[centres - half, centres + half], np.arange(10.0))
     return found, labels
+
+
+def refined(
+    found: PredictionSet, labels: BoxLabels, protocol: VocProtocol, positions: np.ndarray
+) -> tuple[PredictionSet, np.ndarray]:
+    """Detections that are counted, their boxes after all rounds but the last, and their positions."""
+    fits: list[Fit] = []
+    for _ in range(protocol.rounds - 1):
+        chosen, places = counted(found, protocol, positions, fits)
+        fits.append(fit_boxes(chosen, labels, protocol, places))
+    return counted(found, protocol, positions, fits)
 
 
 def test_a_common_shift_and_scale_is_found_and_undone() -> None:

@@ -82,8 +82,6 @@ def test_a_better_box_that_comes_later_takes_the_face() -> None:
     boxes = np.array([[90, 90, 140, 140], [72, 72, 128, 128.0]])
     result = curves(count_ellipses(PredictionSet(("a",), np.array([0, 2]), boxes, np.array([0.9, 0.4])), labels))
     assert result.to_json()["discrete"] == [[1, 0.0, 0.9], [1, 1.0, 0.4]]
-    assert result.at(0) == (0.0, 0.0)
-    assert result.at(1)[0] == 1
 
 
 def test_no_detection_and_no_face() -> None:

@@ -13,7 +13,8 @@ import pytest
 from pipeline.evaluation import page as page_module
 from pipeline.evaluation.curves import line_plot
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.page import PAGE_BYTES, Figure, PageData, render_page
+from pipeline.evaluation.page import PAGE_BYTES, PageData, render_page
+from pipeline.evaluation.plot_frame import Figure
 from pipeline.evaluation.result_table import ResultTable
 from tests.evaluation.page_data import small_page, whole_page
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.curves import line_plot
-from pipeline.evaluation.page import Figure, PageData, render_page
+from pipeline.evaluation.page import PageData, render_page
+from pipeline.evaluation.plot_frame import Figure
 from tests.evaluation.browser import Browser, browser, executable
 from tests.evaluation.page_data import whole_page
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.data.images import encode_jpeg
-from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
+from pipeline.evaluation.benchmarks import BENCHMARKS
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from tests.stages.drawn_benchmark import write_benchmark
 from tests.stages.world import World
 
@@ -44,6 +46,10 @@ def content(world: World, *sets: str) -> dict[str, Any]:
     (row,) = world.rows("figures", *sets)
     found: dict[str, Any] = json.loads(row["content"])
     return found
+
+
+def test_every_benchmark_is_a_case() -> None:
+    assert {fields["benchmark"] for fields, _ in CASES.values()} == set(BENCHMARKS)
 
 
 @pytest.mark.parametrize("case", CASES)

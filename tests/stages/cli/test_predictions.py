@@ -15,7 +15,7 @@ from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.images import encode_png
 from pipeline.data.predictions.conversion import convert_predictions
 from pipeline.data.predictions.matching import GivenPredictions
-from pipeline.evaluation.benchmarks import evaluate_benchmark
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from tests.evaluation.six_photographs import NAMES, write_official, write_photographs
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
+from pipeline.evaluation.evaluate_benchmark import evaluate_benchmark
 from tests.data.datasets.fddb.folds import write_folds
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.single_face import at_score, require_single, single_result
+from pipeline.evaluation.benchmarks.benchmark_set import BenchmarkOptions
+from pipeline.evaluation.benchmarks.single_face import SingleFace, at_score, require_single
 from pipeline.evaluation.voc_ap import VocCounts, count_boxes
 
 
@@ -47,7 +48,7 @@ def test_the_first_box_on_the_face_is_the_hit_and_every_other_one_is_extra() -> 
 
 
 def test_counts_ap_and_the_score_are_in_the_result() -> None:
-    result = single_result(counted(), 0.6, {"labels": "CSV"})
+    result = SingleFace.result(counted(), BenchmarkOptions("face-eval", score=0.6), {"labels": "CSV"})
     assert result.lines == [
         "Single face: AP 35.00  (4 faces in 4 images)",
         "at score 0.6: 1 found, 3 missed, 2 extra boxes",
