@@ -32,8 +32,8 @@ def _predicted(anchors: Anchors, device: str = "cpu") -> Predicted:
 @pytest.mark.parametrize("name", ASSIGNERS)
 def test_settled_it_is_what_a_call_returns(name: str) -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
-    called = ASSIGNERS[name](anchors, faces, _predicted(anchors))
-    settled = ASSIGNERS[name].prepare(anchors, faces).to(torch.device("cpu")).complete(_predicted(anchors))
+    called = ASSIGNERS[name].build()(anchors, faces, _predicted(anchors))
+    settled = ASSIGNERS[name].build().prepare(anchors, faces).to(torch.device("cpu")).complete(_predicted(anchors))
     for field in ("face", "label", "compensated"):
         assert torch.equal(getattr(called, field), getattr(settled, field))
 
@@ -41,7 +41,7 @@ def test_settled_it_is_what_a_call_returns(name: str) -> None:
 @pytest.mark.parametrize("name", ASSIGNERS)
 def test_the_places_that_are_listed_hold_every_face_anchor(name: str) -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
-    got = ASSIGNERS[name](anchors, faces, _predicted(anchors))
+    got = ASSIGNERS[name].build()(anchors, faces, _predicted(anchors))
     face = set(torch.nonzero(got.label.flatten() == FACE).flatten().tolist())
     assert face and (got.candidates is not None and face <= set(got.candidates.tolist()))
 
@@ -50,13 +50,20 @@ def test_the_places_that_are_listed_hold_every_face_anchor(name: str) -> None:
 def test_elsewhere_nothing_of_the_device_is_asked_for(name: str) -> None:
     """A tensor on "meta" has no numbers: whatever asked for one would raise, and its shape is all that is known."""
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
-    got = ASSIGNERS[name].prepare(anchors, faces).to(META).complete(_predicted(anchors, "meta"))
+    got = ASSIGNERS[name].build().prepare(anchors, faces).to(META).complete(_predicted(anchors, "meta"))
     assert got.label.is_meta and got.label.shape == (3, len(anchors)) and got.candidates is not None
+
+
+@pytest.mark.parametrize("name", [name for name, spec in ASSIGNERS.items() if not spec.needs_prediction])
+def test_what_boxes_alone_decide_arrives_on_another_device(name: str) -> None:
+    """An ignored anchor would not: see `StaticAssignment`."""
+    known = ASSIGNERS[name].build()(Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES))
+    assert torch.equal(StaticAssignment(known).scattered(torch.device("cpu")).label, known.label)
 
 
 def test_only_face_anchors_travel_and_all_of_them_arrive() -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
-    known = ASSIGNERS["s3fd"](anchors, faces)
+    known = ASSIGNERS["s3fd"].build()(anchors, faces)
     assert known.compensated.any(), "or this test shows less"
     there = StaticAssignment(known).scattered(torch.device("cpu"))
     face = known.label == FACE
