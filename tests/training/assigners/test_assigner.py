@@ -11,7 +11,7 @@ from pipeline.models.detectors.six_levels import square_anchors
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import StaticAssignment
-from pipeline.training.assigners.assignment import FACE
+from pipeline.training.assigners.assignment import FACE, all_background
 from pipeline.training.assigners.faces import FaceBatch, Predicted
 
 SIDE, GRID = 128, square_anchors()
@@ -70,3 +70,15 @@ def test_only_face_anchors_travel_and_all_of_them_arrive() -> None:
     assert torch.equal(there.label, known.label) and torch.equal(there.compensated, known.compensated)
     assert torch.equal(there.face[face], known.face[face])
     assert all(getattr(there, each.name) is not None for each in fields(there))
+
+
+def test_an_assignment_by_boxes_alone_lists_its_places_by_itself() -> None:
+    known = all_background(1, 4).with_faces(torch.tensor([[-1, 1, -1, 0]]), torch.tensor([5, 7]))
+    assert known.candidates is None and known.face.tolist() == [[0, 7, 0, 5]]
+    listed = StaticAssignment(known).complete(None).candidates
+    assert listed is not None and listed.tolist() == [1, 3]
+
+
+def test_a_batch_without_faces_leaves_an_assignment_as_it_is() -> None:
+    nothing = all_background(2, 3)
+    assert nothing.with_faces(torch.full((2, 3), -1), torch.zeros(0, dtype=torch.int64)) is nothing
