@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES, STATISTICS
+from pipeline.engine.registry import Registry
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import DETECTORS
 from pipeline.training.analysis.face_scales import (
@@ -22,7 +23,15 @@ from pipeline.training.analysis.face_scales import (
     sampled_scales,
     scale_histogram,
 )
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.spec import AssignerSpec
 from pipeline.training.augment.policy import POLICIES, Policy
+
+
+def _assigners() -> Registry[AssignerSpec]:
+    """Returns the choices of `assigner`: no network predicts here."""
+    entries = {name: spec for name, spec in ASSIGNERS.items() if not spec.needs_prediction}
+    return Registry("assigner that needs boxes alone", entries)
 
 
 class Statistics(WholeStage):
@@ -37,7 +46,7 @@ class Statistics(WholeStage):
         epochs: passes over the set.
         side: of the training image, pixels; also the largest face that the levels are tried with.
         detector: entry of `DETECTORS` whose anchors the levels are.
-        assigner: how anchors are matched; one that needs boxes alone.
+        assigner: how anchors are matched; entry of `ASSIGNERS` that needs boxes alone.
     """
 
     name: ClassVar[str] = "statistics"
@@ -50,7 +59,7 @@ class Statistics(WholeStage):
     epochs: int = Field(1, ge=1)
     side: int = Field(640, ge=32)
     detector: Annotated[str, AfterValidator(DETECTORS.known)] = "mogface_baseline"
-    assigner: Literal["mogface", "max_iou", "s3fd", "atss"] = "mogface"
+    assigner: str = Field("mogface", json_schema_extra=lambda schema: schema.update(enum=[*_assigners()]))
 
     @field_validator("policies")
     @classmethod
@@ -60,6 +69,11 @@ class Statistics(WholeStage):
         if len(set(value)) != len(value):
             raise ValueError(f"an augmentation is named twice; there are {', '.join(POLICIES)}")
         return value
+
+    @field_validator("assigner")
+    @classmethod
+    def _assigner(cls, value: str) -> str:
+        return _assigners().known(value)
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the rows of the three parts, see `STATISTICS`.
@@ -88,12 +102,11 @@ class Statistics(WholeStage):
 
         from pipeline.models.init import without_weights
         from pipeline.training.analysis.level_ranges import CRITERIA, PUBLISHED, sweep_levels
-        from pipeline.training.assigners import ASSIGNERS
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with without_weights():  # only anchors and coder are asked for
             network = DETECTORS.find(self.detector).build()
-        sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner], self.side)
+        sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner].build(), self.side)
         ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in CRITERIA}
         # Published ranges are of six levels from stride 4 on.
         if sweep.levels == tuple(range(2, 8)):

@@ -1,4 +1,4 @@
-"""The pages on writing a detector, a stage and a dataset: their files are written, registered by their line, and run."""
+"""The pages on writing a detector, an assigner, a stage and a dataset: their files are written, registered by their line, and run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from pipeline.data.images import encode_jpeg
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.spec import DetectorSpec
 from pipeline.models.lazy import Lazy
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.spec import AssignerSpec
 from stages.cli.main import main
 from stages.graph import STAGES
+from tests.contracts import test_assigners
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-REGISTRIES = {"DATASETS": DATASETS, "DETECTORS": DETECTORS, "STAGES": STAGES}
+REGISTRIES = {"ASSIGNERS": ASSIGNERS, "DATASETS": DATASETS, "DETECTORS": DETECTORS, "STAGES": STAGES}
 
 
 def blocks(page: str, kind: str) -> list[str]:
@@ -32,7 +35,7 @@ def blocks(page: str, kind: str) -> list[str]:
 
 def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Writes, registers and runs what a page shows, in a folder; returns its module."""
-    file, entry = blocks(page, "python")
+    file, entry, *_ = blocks(page, "python")
     path = file.splitlines()[0].removeprefix("# ")
     name = path.removesuffix(".py").replace("/", ".")
     (folder / "module.py").write_text(file)
@@ -43,7 +46,7 @@ def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     spec.loader.exec_module(module)
     first, line = entry.split("\n", 1)
     registry = REGISTRIES[first.removeprefix("# one entry of ")]
-    known = {**vars(module), "DetectorSpec": DetectorSpec, "Lazy": Lazy}
+    known = {**vars(module), "AssignerSpec": AssignerSpec, "DetectorSpec": DetectorSpec, "Lazy": Lazy}
     for key, value in eval(f"{{{textwrap.dedent(line)}}}", known).items():
         monkeypatch.setitem(registry, key, value)
     (config,) = blocks(page, "yaml")
@@ -58,7 +61,7 @@ def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def rows(folder: Path, node: str) -> list[dict[str, Any]]:
-    files = sorted(folder.glob(f"runs/*/{node}/*/shard-*.parquet"))
+    files = sorted(folder.glob(f"runs/*/{node}/*/[!_]*.parquet"))
     assert files
     return [row for file in files for row in pq.read_table(file).to_pylist()]
 
@@ -87,3 +90,24 @@ def test_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(row["score"]) for row in rows(tmp_path, "boxes")] == [50] * 6
     assert (tmp_path / "runs/tiny/detector.safetensors").is_file()
     assert module.Tiny().receptive_halo == 32
+
+
+@pytest.mark.slow
+def test_an_assigner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = follow("new-assigner.md", tmp_path, monkeypatch)
+    assert {row["name"] for row in rows(tmp_path, "scales") if row["part"] == "levels"} == {"best", "most", "any"}
+    (trained,) = rows(tmp_path, "detector")
+    assert len(trained["loss"]) == 4 and np.isfinite(trained["loss"]).all()
+    loop, entry = blocks("new-assigner.md", "python")[2:]
+    known = {**vars(test_assigners), "TopK": module.TopK}
+    exec(loop, known)
+    monkeypatch.setitem(test_assigners.SLOW, module.TopK, eval(f"{{{entry}}}", known)[module.TopK])
+    monkeypatch.setitem(test_assigners.VARIANTS, "top_k", ASSIGNERS["top_k"].build())
+    for promise in (
+        test_assigners.test_agrees_with_slow_loops,
+        test_assigners.test_duplicates_share_what_one_face_gets,
+        test_assigners.test_padded_batch_equals_image_by_image,
+        test_assigners.test_says_what_it_needs,
+        test_assigners.test_parameters_are_values,
+    ):
+        promise("top_k")

@@ -1,9 +1,9 @@
-"""A maker of networks that imports nothing before it is called, so that a plan can name networks without torch."""
+"""A maker that imports nothing before it is called, so that a plan can name networks and assigners without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Makes a network with random weights; keyword arguments are its switches.
+    """Makes a network with random weights, or an assigner; keyword arguments are its switches.
 
     Attributes:
         module: imported when it is called.
-        name: in that module, of a function that returns a network, or of a config dataclass whose `build` does.
+        name: in that module, of a function or class that returns it, or of a config whose `build` does.
         presets: switches; those of a call go before them.
     """
 
@@ -24,7 +24,7 @@ class Lazy:
     presets: Mapping[str, object] = field(default_factory=dict)
 
     def __call__(self, **model_args: object) -> Any:
-        """Returns the network.
+        """Returns what it makes.
 
         Raises:
             ValueError: there is no such switch.
@@ -34,4 +34,4 @@ class Lazy:
         if unknown := sorted(model_args.keys() - known.keys()):
             raise ValueError(f"{self.name} has no switch {', '.join(unknown)}; there are {', '.join(known)}")
         made = target(**{**self.presets, **model_args})
-        return made.build() if is_dataclass(target) else made
+        return made.build() if hasattr(target, "build") else made

@@ -109,8 +109,8 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
     chosen = Policy(POLICIES.find(policy)(), side=stage.side)
     found = CumulativeShares.of(samples, chosen, stage.detector, stage.seed, stage.epochs)
     shares = {"faces, as labelled": found.of_labelled(), f"faces, after {policy.upper()}": found.of_augmented()}
-    for name in ("mogface", "s3fd", "atss"):
-        shares[f"anchors, {_MATCHINGS[name]}"] = found.of_anchors(ASSIGNERS[name])
+    for name, words in _MATCHINGS.items():
+        shares[f"anchors, {words}"] = found.of_anchors(ASSIGNERS[name].build())
     percents = {name: [f"{100 * share:.1f}" for share in values.tolist()] for name, values in shares.items()}
     table = [
         PaperRow(

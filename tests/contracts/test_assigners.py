@@ -12,9 +12,10 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.training.assigners import ASSIGNERS, Assigner
+from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.atss import Atss
 from pipeline.training.assigners.faces import FaceBatch, Predicted
@@ -198,17 +199,29 @@ def slow_ali_ams(a: AliAms, faces: np.ndarray, boxes: np.ndarray, logits: np.nda
     return face, label
 
 
+SLOW: dict[type[Assigner], Callable[..., Answer]] = {
+    MaxIou: slow_max_iou,
+    HamBox: slow_hambox,
+    Atss: slow_atss,
+    Ota: slow_ota,
+    AliAms: slow_ali_ams,
+}
+
+
 def slow(assigner: Assigner, faces: np.ndarray, said: Predicted, image: int) -> Answer:
-    if isinstance(assigner, MaxIou):
-        return slow_max_iou(assigner, faces)
-    if isinstance(assigner, Atss):
-        return slow_atss(assigner, faces)
-    online: dict[type, Callable[..., Answer]] = {HamBox: slow_hambox, Ota: slow_ota, AliAms: slow_ali_ams}
-    return online[type(assigner)](assigner, faces, said.boxes[image].numpy(), said.logits[image].numpy())
+    kind = type(assigner)
+    if kind not in SLOW:
+        takes = "faces, boxes, logits" if assigner.needs_prediction else "faces"
+        pytest.fail(
+            f"{kind.__name__} has no slow loop to agree with: write one above, which takes the assigner, {takes} of one "
+            "image and returns face and label of every anchor of ANCHORS, and make it an entry of SLOW"
+        )
+    predicted = (said.boxes[image].numpy(), said.logits[image].numpy()) if assigner.needs_prediction else ()
+    return SLOW[kind](assigner, faces, *predicted)
 
 
 VARIANTS: dict[str, Assigner] = {
-    **ASSIGNERS,
+    **{name: spec.build() for name, spec in ASSIGNERS.items()},
     "max_iou, half": MaxIou(0.5, 0.3),
     "s3fd, low-quality matches": MaxIou(low_quality_iou=0.0, reassign_best=False, compensation=0.1),
     "hambox, loose": HamBox(min_matches=6, compensation_iou=0.55, ignore_iou=0.4, low_quality_matches=False),
@@ -330,16 +343,32 @@ def test_ali_ams_drops_no_standard_match(variant: str) -> None:
 @pytest.mark.parametrize("name", list(ASSIGNERS))
 def test_says_what_it_needs(name: str) -> None:
     batch = batch_of([draw(1, 3)])
-    if ASSIGNERS[name].needs_prediction:
+    assigner = VARIANTS[name]
+    if assigner.needs_prediction:
         with pytest.raises(ValueError, match=f"{name} needs the detector's"):
-            ASSIGNERS[name](ANCHORS, batch)
+            assigner(ANCHORS, batch)  # `require_predicted(predicted, name)` says it
     else:
-        assert torch.equal(ASSIGNERS[name](ANCHORS, batch).label, ASSIGNERS[name](ANCHORS, batch, predict(1, 1)).label)
+        assert torch.equal(assigner(ANCHORS, batch).label, assigner(ANCHORS, batch, predict(1, 1)).label)
 
 
-def test_parameters_are_values() -> None:
+@pytest.mark.parametrize("name", list(ASSIGNERS))
+def test_parameters_are_values(name: str) -> None:
+    made, again = VARIANTS[name], ASSIGNERS[name].build()
+    how = f"write @dataclass(frozen=True, slots=True) above {type(made).__name__}"
+    assert type(made).__hash__ is not None and made == again and hash(made) == hash(again), how
+    assert [other for other in ASSIGNERS if VARIANTS[other] == made] == [name], "two names for the same"
+
+
+def test_other_parameters_are_another_value() -> None:
     assert replace(HamBox(), min_matches=5) == HamBox(min_matches=5) != HamBox()
-    assert len({*ASSIGNERS.values()}) == len(ASSIGNERS)
+
+
+def test_an_assigner_without_a_slow_loop_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SLOW, Ota)
+    with pytest.raises(
+        pytest.fail.Exception, match="Ota has no slow loop to agree with: .*takes the assigner, faces, boxes"
+    ):
+        slow(Ota(), draw(1, 2), predict(1, 1), 0)
 
 
 @pytest.mark.parametrize("name", list(ASSIGNERS))
@@ -353,7 +382,7 @@ def test_a_training_step_can_use_it(name: str) -> None:
         DETECTORS.find("retinaface_mobilenet").build(),
         normalised(batches, Normalisation((104.0, 117.0, 123.0))),
         DetectorRecipe(steps=1, batch=1, warmup=0),
-        assigner=ASSIGNERS[name],
+        assigner=VARIANTS[name],
     )
     assert np.isfinite(history.losses["total"]).all()
     assert name == "atss" or history.losses["box"][0] > 0

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assigner import PartialAssignment
+from pipeline.training.assigners.assigner import Assigner, PartialAssignment
 from pipeline.training.assigners.faces import FaceBatch
 
 WAITING = (

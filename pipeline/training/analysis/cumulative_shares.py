@@ -17,7 +17,7 @@ from pipeline.models.init import without_weights
 from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
 from pipeline.training.analysis.level_ranges import sweep_levels
 from pipeline.training.analysis.matched_anchors import shares_below
-from pipeline.training.assigners import Assigner
+from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.augment.labelled_image import Float32
 from pipeline.training.augment.policy import Policy
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
-from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import FACE, candidate_indices
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch

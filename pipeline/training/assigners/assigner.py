@@ -77,10 +77,16 @@ class StaticAssignment:
     """An assignment that needs no prediction.
 
     Attributes:
-        assignment: without an ignored anchor.
+        assignment: without an ignored anchor; its `candidates` are recorded here where they are not yet.
     """
 
     assignment: Assignment
+
+    def __post_init__(self) -> None:
+        """Lists the candidates now, on the host; on the device it would wait for them."""
+        if self.assignment.candidates is None:
+            known = replace(self.assignment, candidates=candidate_indices(self.assignment))
+            object.__setattr__(self, "assignment", known)
 
     def to(self, device: torch.device) -> StaticAssignment:
         """Returns it on a device."""

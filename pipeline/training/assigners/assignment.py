@@ -41,9 +41,11 @@ class Assignment:
         """Returns the assignment in which anchors are FACE for the face of a row, without a change where that is -1.
 
         Args:
-            row: int64 [B, A], of `FaceRows`.
-            column: int64 [G], of each row, G at least 1.
+            row: int64 [B, A], of `FaceRows`; -1 for none.
+            column: int64 [G], `FaceRows.column`.
         """
+        if len(column) == 0:
+            return self
         chosen = row >= 0
         face, label = torch.where(chosen, column[row], self.face), torch.where(chosen, FACE, self.label)
         return replace(self, face=face, label=label)

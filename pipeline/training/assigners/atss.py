@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
-from pipeline.training.assigners.assignment import all_background, candidate_indices
+from pipeline.training.assigners.assignment import all_background
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.lattice_search import nearest
@@ -50,5 +50,4 @@ class Atss(Assigner):
         row, column = torch.nonzero(reached & (gap > self.margin), as_tuple=True)
         index = rows.image[row] * len(anchors) + anchor_GC[row, column]
         taker = best_of_group(index, iou_GC[row, column], row, out.label.numel()).view_as(out.label)
-        out = out.with_faces(taker, rows.column)
-        return StaticAssignment(replace(out, candidates=candidate_indices(out)))
+        return StaticAssignment(out.with_faces(taker, rows.column))

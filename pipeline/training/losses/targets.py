@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.transfer import to_device
-from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
 from pipeline.training.assigners.faces import FaceBatch, Predicted, require_predicted
 from pipeline.training.data.batch import Faces

@@ -8,28 +8,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from pydantic.dataclasses import dataclass
 
+from pipeline.engine.registry import Registry
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.spec import AssignerSpec
 from pipeline.training.augment.sse import require_shares
 from pipeline.training.recipes.base import STRICT, Recipe, require
 
 Augmentation = Literal["square_crop", "das", "sse", "sse_anywhere", "sse_official", "mst", "plain"]
-"""Entries of `augment.policy.POLICIES`, written out like the assigners."""
+"""Entries of `augment.policy.POLICIES`."""
 
-AssignerName = Literal[
-    "auto",
-    "max_iou",
-    "s3fd",
-    "mogface",
-    "hambox",
-    "atss",
-    "ota",
-    "ali_ams",
-    "ali_ams_own_level",
-    "ali_ams_official",
-]
-"""The detector's own, or an entry of `ASSIGNERS`; written out because a plan is made without importing those."""
+
+def _assigners() -> Registry[AssignerSpec | None]:
+    """Returns the choices of `assigner`: the detector's own, and the entries of `ASSIGNERS`."""
+    return Registry("assigner", {"auto": None, **ASSIGNERS})
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -49,7 +43,8 @@ class DetectorRecipe(Recipe):
         milestones: of "steps": shares of `steps` up to 1, else numbers of steps; published RetinaFace has 190 and 220
             of 250 epochs.
         lr_reset_step: step from which the rate is the peak again, MogFace's released bug; None for never.
-        assigner: which anchor is matched with which face; "auto" is the detector's own, see `assigner_of`.
+        assigner: which anchor is matched with which face, an entry of `ASSIGNERS`; "auto" is the detector's own, see
+            `assigner_of`.
         context_weight: gamma, of HCAM's progressive classifier in the total loss.
         first_shot_weight: of the auxiliary head for half-size anchors in the total loss.
         regression_aware: HAMBox's weighted loss for compensated anchors.
@@ -63,10 +58,15 @@ class DetectorRecipe(Recipe):
     decay: Literal["cosine", "steps"] = "cosine"
     milestones: tuple[PositiveFloat, ...] = (0.76, 0.88)
     lr_reset_step: PositiveInt | None = None
-    assigner: AssignerName = "auto"
+    assigner: str = Field(default="auto", json_schema_extra=lambda schema: schema.update(enum=[*_assigners()]))
     context_weight: NonNegativeFloat = 1.0
     first_shot_weight: NonNegativeFloat = 1.0
     regression_aware: bool = False
+
+    @field_validator("assigner")
+    @classmethod
+    def _assigner(cls, value: str) -> str:
+        return _assigners().known(value)
 
     def _rate(self, step: int) -> float:
         """Returns the learning rate of a step: a linear climb to the peak, then the decay.

@@ -13,10 +13,12 @@ from pipeline.engine.registry import Registry
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.weights import load
-from pipeline.training.assigners import ASSIGNERS, Assigner
+from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import Predicted
+from pipeline.training.assigners.max_iou import STANDARD
 from pipeline.training.data.batch import Batch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.detection import Objective, SigmoidObjective
@@ -39,7 +41,7 @@ class DetectorTask(Task[Detector, Batch]):
 
     recipe: DetectorRecipe
     assigner: Assigner | None = None
-    auxiliary: Assigner = ASSIGNERS["mogface"]
+    auxiliary: Assigner = STANDARD
 
     def build(self) -> Detector:
         """Returns the detector with its first weights, see `Task.build`."""
@@ -84,7 +86,7 @@ class DetectorTask(Task[Detector, Batch]):
 
 def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:
     """Returns the assigner that a recipe names; for "auto" the one of the detector's `spec`."""
-    return ASSIGNERS.find(detector.spec.assigner if recipe.assigner == "auto" else recipe.assigner)
+    return ASSIGNERS.find(detector.spec.assigner if recipe.assigner == "auto" else recipe.assigner).build()
 
 
 def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:

@@ -22,7 +22,7 @@ INCLUSIVE, PLAIN = BoxCoder(1, 1, pixel_inclusive=True), BoxCoder(0.1, 0.2)
 @pytest.fixture(scope="module")
 def baseline() -> LevelSweep:
     """MogFace's baseline at 640 pixels."""
-    return sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"])
+    return sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"].build())
 
 
 def _by_hand(grid: AnchorGrid, side: int, box: np.ndarray) -> tuple[list[int], int]:  # type: ignore[type-arg]
@@ -45,7 +45,7 @@ def _by_hand(grid: AnchorGrid, side: int, box: np.ndarray) -> tuple[list[int], i
 
 def test_every_overlap_one_by_one() -> None:
     grid = AnchorGrid((8, 16), ((12.0, 20.0), (40.0,)))
-    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, smallest=5.0, positions=3)
+    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"].build(), side=64, smallest=5.0, positions=3)
     assert sweep.levels == (3, 4)
     assert (sweep.sizes[0], sweep.sizes[-1]) == (5.0, 64.0)
     np.testing.assert_allclose(np.diff(np.log(sweep.sizes)), np.log(64 / 5) / (len(sweep.sizes) - 1))
@@ -106,7 +106,7 @@ def test_the_released_borders_are_where_another_level_gives_most(baseline: Level
 
 def test_a_level_that_meets_no_face_has_no_range() -> None:
     grid = AnchorGrid((8, 16, 32), ((16.0,), (16.0,), (400.0,)))
-    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, positions=4)
+    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"].build(), side=64, positions=4)
     assert sweep.ranges("any")[2] is None
     assert sweep.ranges("most")[1] is None
     assert sweep.ranges("any")[1] is not None
@@ -123,6 +123,6 @@ def test_anchors_given_within_a_range() -> None:
 
 def test_the_callers_random_stream_and_threads_stay(baseline: LevelSweep) -> None:
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    again = sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"], smallest=300.0, positions=2)
+    again = sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"].build(), smallest=300.0, positions=2)
     assert torch.equal(state, torch.get_rng_state()) and threads == torch.get_num_threads()
     assert again.sizes[0] == 300

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.iou import iou_matrix
-from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assigner import StaticAssignment
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.max_iou import MaxIou

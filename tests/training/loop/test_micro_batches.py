@@ -55,7 +55,7 @@ def test_parts_equal_the_whole(make, count: int, parts: int) -> None:  # type: i
     detector = make()
     batch = batch_of(detector, count)
     whole, wanted = gradient_of(TASK, detector, batch)
-    assert (whole.counts["compensated"] > 0) == (assigner_of(detector, TASK.recipe) is ASSIGNERS["ali_ams"])
+    assert (whole.counts["compensated"] > 0) == (assigner_of(detector, TASK.recipe) == ASSIGNERS["ali_ams"].build())
     pieces, found = gradient_of(TASK, detector, batch, parts=parts)
     assert numbers(pieces) == pytest.approx(numbers(whole), rel=1e-12)
     assert all(value > 0 for value in numbers(pieces).values())

@@ -33,7 +33,7 @@ def test_published_vectors(shared: Path, case: int) -> None:
     torch.testing.assert_close(grid.centres / 160, centres)
     lattices = tuple(replace(each, stride=each.stride / 160) for each in grid.lattices)
     anchors = Anchors(centres, BoxCoder().decode(torch.zeros_like(centres), centres), lattices)
-    targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"], BoxCoder())
+    targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"].build(), BoxCoder())
 
     # The published label is -1 for a face without landmarks.
     label = torch.where(targets.marked, 1, -targets.label)

@@ -34,7 +34,7 @@ def test_decode_gives_the_faces_back() -> None:
         _faces([], []),
         _faces([[60.0, 60.0, 76.0, 79.0]], [True]),
     ]
-    targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"], BoxCoder())
+    targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"].build(), BoxCoder())
     assert targets.label.shape == (3, len(anchors))
     assert not targets.label[1].any()
     for image in (0, 2):
@@ -57,7 +57,7 @@ def test_decode_gives_the_faces_back() -> None:
 def test_targets_stay_finite_beside_faces_without_area(dead: list[float]) -> None:
     for boxes in ([dead], [dead, [2.0, 2.0, 20.0, 21.0]], [[2.0, 2.0, 20.0, 21.0], dead]):
         faces = _faces(boxes, [False] * len(boxes))
-        targets = encode_targets(Anchors.of(GRID, 64, 64), [faces], ASSIGNERS["max_iou"], BoxCoder())
+        targets = encode_targets(Anchors.of(GRID, 64, 64), [faces], ASSIGNERS["max_iou"].build(), BoxCoder())
         assert torch.isfinite(targets.boxes).all()
         assert torch.isfinite(targets.landmarks).all()
         assert bool((targets.label == 1).any()) == (len(boxes) == 2)

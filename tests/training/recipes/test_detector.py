@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import TypeAdapter
 
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.recipes.detector import PRESETS, AssignerName, Augmentation, DetectorRecipe
+from pipeline.training.recipes.detector import PRESETS, Augmentation, DetectorRecipe
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,7 @@ from pipeline.training.recipes.detector import PRESETS, AssignerName, Augmentati
         ({"context_weight": float("nan")}, "context_weight is nan"),
         ({"first_shot_weight": -1.0}, "first_shot_weight is -1.0"),
         ({"min_face": -1.0}, "min_face is -1.0"),
+        ({"assigner": 3}, "assigner is 3, expected a valid string"),
     ],
 )
 def test_refuses(change: dict[str, Any], message: str) -> None:
@@ -42,9 +45,20 @@ def test_one_side_or_several() -> None:
     assert DetectorRecipe(crop=(64, 96)).sides == (64, 96)
 
 
-def test_choices_written_out_are_those_of_the_tables() -> None:
+def test_choices_written_out_are_those_of_the_table() -> None:
     assert set(get_args(Augmentation)) == set(POLICIES)
-    assert set(get_args(AssignerName)) == {"auto", *ASSIGNERS}
+
+
+def test_an_assigner_is_auto_or_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["auto", *ASSIGNERS]
+    assert [DetectorRecipe(assigner=name).assigner for name in names] == names
+    words = f"no assigner is called 'atsss' (did you mean 'atss'?; choices: {', '.join(names)})"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        DetectorRecipe(assigner="atsss")
+    monkeypatch.setitem(ASSIGNERS, "atsss", ASSIGNERS["atss"])
+    assert DetectorRecipe(assigner="atsss").assigner == "atsss"
+    listed = TypeAdapter(DetectorRecipe).json_schema()["properties"]["assigner"]
+    assert (listed["enum"], listed["default"]) == ([*names, "atsss"], "auto")
 
 
 def test_warm_up_then_cosine() -> None:

@@ -135,7 +135,7 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
     if getattr(detector, "hierarchical", None) is not None:
         for conv in detector.heads.predict.kinds[1].levels:  # type: ignore[union-attr,index]
             conv.bias.data.fill_(-2.0)  # above 0.1, or the progressive classifier has nothing to learn yet
-    assert assigner_of(detector, DetectorRecipe()) is ASSIGNERS[OWN[name]]
+    assert assigner_of(detector, DetectorRecipe()) == ASSIGNERS[OWN[name]].build()
     losses = losses_of(DetectorTask(name, DetectorRecipe()), detector, batch_of(detector))
     found = numbers(losses)
     assert np.isfinite(list(found.values())).all()
@@ -248,7 +248,7 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
     detector = known[name]
     inclusive = detector.coder.pixel_inclusive
     anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=inclusive)
-    targets = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder)
+    targets = encode_targets(anchors, FACES, ASSIGNERS["mogface"].build(), detector.coder)
     raw = Raw(targets.boxes.clone().requires_grad_(), torch.zeros(4, len(anchors), 1, requires_grad=True))
     predicted = predicted_by(detector, raw, anchors)
     assert not predicted.boxes.requires_grad and not predicted.logits.requires_grad
@@ -260,7 +260,7 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
     assert iou_pairs(predicted.boxes[image, anchor], own).min() > 0.999
     width = (own[:, 2] - own[:, 0]).max().item()
     assert width == pytest.approx(64.0 - inclusive)
-    fitted = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, predicted, fit=True)
+    fitted = encode_targets(anchors, FACES, ASSIGNERS["mogface"].build(), detector.coder, predicted, fit=True)
     assert fitted.fit is not None
     assert fitted.fit[targets.label == 1].min() > 0.999
     assert fitted.fit[targets.label != 1].max() == 0
@@ -272,7 +272,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
     assert [sizes[0] for sizes in half_size(detector.grid).sizes] == [8, 16, 32, 64, 128, 256]
     anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, pixel_inclusive=True)
     faces = (faces_of(torch.tensor([[52.0, 52.0, 68.0, 68.0]])),)
-    wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"], detector.coder)
+    wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"].build(), detector.coder)
     first = anchors.level_ends[0]
     assert (wanted.label[0, first:] == 1).any() and not (wanted.label[0, :first] == 1).any()
     raw = part_of(outputs_of(detector), slice(0, 1))
@@ -327,4 +327,4 @@ def test_fit_needs_a_prediction(known: dict[str, Detector]) -> None:
     detector = known["mogface"]
     anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=True)
     with pytest.raises(ValueError, match="pass `predicted`"):
-        encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, fit=True)
+        encode_targets(anchors, FACES, ASSIGNERS["mogface"].build(), detector.coder, fit=True)
