@@ -31,7 +31,7 @@ def test_faces_as_labelled_and_as_training_sees_them() -> None:
 @pytest.mark.parametrize("name", ["mogface", "s3fd"])
 def test_anchors_are_those_of_the_detector_in_a_training_image_of_that_size(name: str) -> None:
     found = CumulativeShares.of(SAMPLES, policy("das", side=128), "mogface_baseline", seed=1)
-    network, assigner = DETECTORS["mogface_baseline"].build(), ASSIGNERS[name]
+    network, assigner = DETECTORS["mogface_baseline"].build(), ASSIGNERS[name].build()
     sweep = sweep_levels(network.grid, network.coder, assigner, 128)
     shares = found.of_anchors(assigner)
     assert shares.tolist() == shares_below(found.augmented, sweep).tolist() != found.of_augmented().tolist()
