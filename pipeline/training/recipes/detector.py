@@ -14,11 +14,9 @@ from pydantic.dataclasses import dataclass
 from pipeline.engine.registry import Registry
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.spec import AssignerSpec
+from pipeline.training.augment.policy import POLICIES
 from pipeline.training.augment.sse import require_shares
 from pipeline.training.recipes.base import STRICT, Recipe, require
-
-Augmentation = Literal["square_crop", "das", "sse", "sse_anywhere", "sse_official", "mst", "plain"]
-"""Entries of `augment.policy.POLICIES`."""
 
 
 def _assigners() -> Registry[AssignerSpec | None]:
@@ -50,7 +48,7 @@ class DetectorRecipe(Recipe):
         regression_aware: HAMBox's weighted loss for compensated anchors.
     """
 
-    augmentation: Augmentation = "square_crop"
+    augmentation: str = Field(default="square_crop", json_schema_extra=lambda schema: schema.update(enum=[*POLICIES]))
     sse_shares: tuple[float, ...] = (0.2, 0.16)
     uint8_pixels: bool = True
     min_face: NonNegativeFloat = 8.0
@@ -62,6 +60,11 @@ class DetectorRecipe(Recipe):
     context_weight: NonNegativeFloat = 1.0
     first_shot_weight: NonNegativeFloat = 1.0
     regression_aware: bool = False
+
+    @field_validator("augmentation")
+    @classmethod
+    def _augmentation(cls, value: str) -> str:
+        return POLICIES.known(value)
 
     @field_validator("assigner")
     @classmethod

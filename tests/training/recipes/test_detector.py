@@ -6,14 +6,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.recipes.detector import PRESETS, Augmentation, DetectorRecipe
+from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,15 @@ def test_one_side_or_several() -> None:
     assert DetectorRecipe(crop=(64, 96)).sides == (64, 96)
 
 
-def test_choices_written_out_are_those_of_the_table() -> None:
-    assert set(get_args(Augmentation)) == set(POLICIES)
+def test_an_augmentation_is_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [DetectorRecipe(augmentation=name).augmentation for name in POLICIES] == [*POLICIES]
+    words = f"no augmentation is called 'dsa' (did you mean 'das'?; choices: {', '.join(POLICIES)})"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        DetectorRecipe(augmentation="dsa")
+    monkeypatch.setitem(POLICIES, "dsa", POLICIES["das"])
+    assert DetectorRecipe(augmentation="dsa").augmentation == "dsa"
+    listed = TypeAdapter(DetectorRecipe).json_schema()["properties"]["augmentation"]
+    assert (listed["enum"], listed["default"]) == ([*POLICIES], "square_crop")
 
 
 def test_an_assigner_is_auto_or_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
