@@ -91,7 +91,7 @@ class StoreLock:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            mine = self._is_mine(self._store.read_or_none(LOCK_FILE))  # a full disk takes no beat, of nobody
+            mine = self._is_mine(self._store.read_or_none(LOCK_FILE))  # a full disk takes no beat of anyone
         if mine:
             self._store.delete(LOCK_FILE)
 

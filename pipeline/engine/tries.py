@@ -1,4 +1,4 @@
-"""What was tried of a shard or a whole stage in one run: a small file that tells the next try what ended the others."""
+"""What was tried of a shard or a whole stage in one run: a small file by which the next try knows how others ended."""
 
 from __future__ import annotations
 

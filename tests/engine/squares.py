@@ -96,7 +96,7 @@ def _pace(trace: str | None) -> float:
 class Total(WholeStage):
     """Adds up all numbers of its inputs, each shard on its own.
 
-    Its process dies as often as `deaths` says, by the lines of the file `path`, which tells its tries. It reads the file
+    Its process dies as often as `deaths` says, by the lines of the file `path`, one for each try. It reads the file
     ``<path>.total`` where there is one.
     """
 
