@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.cluster.address import joined
 from pipeline.cluster.claims import Claims
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
+from pipeline.cluster.fan_out import fan_out
 from pipeline.cluster.machines import cannot_be_started, cluster_outlook, leaving_nodes, machines_by_id, machines_now
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.second_tries import AllFinishedError, SecondTries
@@ -34,12 +35,11 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_whole
 from pipeline.engine.shares import Claim
 from pipeline.engine.stage import Item, Resources, to_stdout
+from pipeline.engine.worker_group import RESTARTS
 
 WORKERS_THAT_MAY_DIE = 8  # of a pool that may grow, while they open
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
 _stopped: set[str] = set()  # names of executors
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class RayExecutor:
@@ -202,22 +202,9 @@ def _begun(job: ShardJob, processes: int) -> tuple[Any, Callable[[], None]]:
         )
         job = replace(job, ctx=replace(job.ctx, worker_group=group))
         request = {"num_cpus": 0}  # it only waits for its group, which holds the node's resources
-    task = ray.remote(**request)(compute_whole).remote(job)
+    # Ray begins it again without end where its machine lacks memory; the last try says itself that it is.
+    task = ray.remote(**request, max_retries=RESTARTS + 1)(compute_whole).remote(job, RESTARTS)
     return task, partial(ray.cancel, task, force=True)
-
-
-def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
-    """Returns [function(a) for a in arguments], in order, each computed in a Ray task.
-
-    Half a millisecond of overhead per task: give each argument twenty milliseconds of work or more. Called inside a
-    task it borrows that task's CPUs while it waits.
-    """
-    import ray
-
-    task = ray.remote(num_cpus=1)(lambda shared, argument: shared(argument))
-    shared = ray.put(function)  # what the function carries (ground truth) is stored once, not once per task
-    results: list[B] = ray.get([task.remote(shared, argument) for argument in arguments])
-    return results
 
 
 _OF_A_SHARD = "UserCodeException"

@@ -18,18 +18,18 @@ from pipeline.engine.worker_group import RESTARTS, Prefetch
 class SingleProcess:
     """An actor: the whole stage, which resumes from its own checkpoints when Ray restarts the actor."""
 
-    def run(self, job: ShardJob) -> ShardRecord:
-        """Computes the stage in this process and returns its record."""
-        return compute_whole(job)
+    def run(self, job: ShardJob, restarts: int) -> ShardRecord:
+        """Computes the stage in this process and returns its record; see `compute_whole`."""
+        return compute_whole(job, restarts)
 
 
 def start_alone(job: ShardJob, request: dict[str, Any]) -> tuple[Any, Any]:
     """Starts the stage with these resources; returns the actor, and the reference of its record."""
     import ray
 
-    # A task instead would be begun again without end where it takes too much memory.
-    actor = ray.remote(**request, max_restarts=RESTARTS, max_task_retries=RESTARTS)(SingleProcess).remote()
-    return actor, actor.run.remote(job)
+    # Once more than it may, so that it can say itself why that is the last time.
+    actor = ray.remote(**request, max_restarts=RESTARTS + 1, max_task_retries=RESTARTS + 1)(SingleProcess).remote()
+    return actor, actor.run.remote(job, RESTARTS)
 
 
 def run_alone(function: Callable[[Prefetch], Any], *, loaders: int, passing: bool) -> Any:

@@ -26,7 +26,7 @@ def write_whole(target: str, data: bytes | memoryview) -> None:
     """
     temporary = _temporary(os.path.dirname(target))
     try:
-        _fill(temporary, data)
+        _fill(temporary, data, target)
         give_name(temporary, target)
     except BaseException:
         _unlink(temporary)
@@ -41,7 +41,7 @@ def create_whole(target: str, data: bytes) -> bool | None:
     """
     temporary = _temporary(os.path.dirname(target))
     try:
-        _fill(temporary, data)
+        _fill(temporary, data, target)
         os.link(temporary, target)  # fails if the target exists, and never shows half a file
         return True
     except FileExistsError:
@@ -63,7 +63,7 @@ def _create_in_place(target: str, data: bytes) -> bool | None:
             return None
         raise
     try:
-        _fill(target, data)
+        _fill(target, data, target)
     except BaseException:
         _unlink(target)
         raise
@@ -91,11 +91,15 @@ def give_name(temporary: str, target: str) -> None:
         os.unlink(aside)
 
 
-def _fill(path: str, data: bytes | memoryview) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        _flush(file.fileno())
+def _fill(path: str, data: bytes | memoryview, target: str) -> None:
+    """Raises OSError, which names the file that it is to be: of a full disk the system names none."""
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            _flush(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, target) from error
 
 
 def _flush(handle: int) -> None:

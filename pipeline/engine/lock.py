@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -85,7 +86,13 @@ class StoreLock:
         self._stop.set()
         self._beat.join()
         # The new beat keeps it from one that is about to take it over: it is deleted right after.
-        if self._renew():
+        try:
+            mine = self._renew()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            mine = self._is_mine(self._store.read_or_none(LOCK_FILE))  # a full disk takes no beat of anyone
+        if mine:
             self._store.delete(LOCK_FILE)
 
     def _is_dead(self, holder: dict[str, Any]) -> bool:
@@ -130,8 +137,10 @@ class StoreLock:
         """Writes a new beat over the last one; returns whether the lock is still this run's."""
         self._beats += 1
         found = self._store.read_or_none(LOCK_FILE)
-        mine = found is not None and (_parsed(found) or {}).get("owner") == self._owner
-        return mine and self._store.swap(LOCK_FILE, found or b"", self._content())
+        return self._is_mine(found) and self._store.swap(LOCK_FILE, found or b"", self._content())
+
+    def _is_mine(self, found: bytes | None) -> bool:
+        return (_parsed(found) or {}).get("owner") == self._owner
 
 
 def lock_holder(store: Store) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from pipeline.engine.heartbeat import SECONDS_BETWEEN, Heartbeat
 from pipeline.engine.heartbeat import SUFFIX as HEARTBEAT
 from pipeline.engine.items import Item, Items
 from pipeline.engine.measures import take_measures, timed
+from pipeline.engine.memory_watch import noting_shortage
 from pipeline.engine.provenance import this_process
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import planned_with
@@ -27,6 +28,7 @@ from pipeline.engine.stage import MapStage, Row, Stage, StageContext, WholeStage
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import TOO_LONG, Tries
 from pipeline.engine.watch import Watch
+from pipeline.engine.worker_group import RESTARTS
 from pipeline.engine.worker_reports import note_event
 
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
@@ -94,13 +96,17 @@ def compute_shard(
         started = time.monotonic()
         rows = _rows(job, worker, items, watch, name)
     record = _write(job, name, rows, items, started)
-    if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
-        job.store.delete(marker, f"{marker}{HEARTBEAT}")  # quick ones on an object store go with their folder
+    _unmark(job, marker, started)
     return record
 
 
 def _marker(job: ShardJob, name: str) -> str:
     return f"{job.folder}/_inflight/{job.run_id}-{name}"
+
+
+def _unmark(job: ShardJob, marker: str, started: float) -> None:
+    if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
+        job.store.delete(marker, f"{marker}{HEARTBEAT}")  # quick ones on an object store go with their folder
 
 
 def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, name: str) -> list[Row]:
@@ -111,6 +117,7 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, na
     if tries.earlier:
         at = tries.earlier[-1].key or name
         note_event(job.store, marker, "worker died", at=at, attempt=len(tries.earlier))
+        tries.give_up(RESTARTS)
     heartbeat = Heartbeat(job.store, f"{marker}{HEARTBEAT}", time.monotonic())
     rows: list[Row] = []
     with watch.over(name, this_process(), items, tries):
@@ -153,17 +160,32 @@ def _careful_try(stage: MapStage, worker: Worker, items: Sequence[Item], tries: 
     tries.at(None)  # while it is written another shard is computed: a death then is of none of these items
 
 
-def compute_whole(job: ShardJob) -> ShardRecord:
-    """Runs a `WholeStage`, writes its only shard and returns the record; its `log` reaches the driver as heartbeats."""
+def compute_whole(job: ShardJob, restarts: int = RESTARTS) -> ShardRecord:
+    """Runs a `WholeStage`, writes its only shard and returns the record; its `log` reaches the driver as heartbeats.
+
+    A cluster that begins it again where its process died need not count: a try beyond `restarts` gives up.
+
+    Raises ValueError: its process died too often within this run, with the probable cause.
+    """
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
     marker = _marker(job, WHOLE)
     heartbeat = Heartbeat(job.store, f"{marker}{HEARTBEAT}")
-    if (last := job.store.read_or_none(heartbeat.name)) is not None:
-        note_event(job.store, marker, "worker died", at=last.decode())
+    tries = Tries.begin(job.store, marker, socket.gethostname())
+    if tries.earlier:
+        last = job.store.read_or_none(heartbeat.name)
+        note_event(job.store, marker, "worker died", at=last.decode() if last else WHOLE, attempt=len(tries.earlier))
     ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"), log=heartbeat)
-    rows = list(job.stage.run(ctx))
-    return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
+    try:
+        tries.give_up(restarts)
+        with noting_shortage(tries):
+            rows = list(job.stage.run(ctx))
+            record = _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
+    except Exception:  # no death: this run may compute it once more, where an input was damaged
+        job.store.delete(marker, heartbeat.name)
+        raise
+    _unmark(job, marker, started)
+    return record
 
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:

@@ -1,9 +1,10 @@
-"""What was tried of a shard within one run: a small file, from which the next try learns what ended those before it."""
+"""What was tried of a shard or a whole stage in one run: a small file by which the next try knows how others ended."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -12,6 +13,7 @@ from pipeline.engine.machine_memory import kernel_kills
 from pipeline.engine.storage import Store
 
 TOO_LONG: Final = "no result within the time limit"
+MORE_MEMORY: Final = "reserve what it takes with run.memory_gb, or give it a machine with more"
 
 
 @dataclass
@@ -91,12 +93,23 @@ class Tries:
             return f"{TOO_LONG} of {overdue[-1].limit:g} s: its worker was ended after {overdue[-1].overdue:g} s"
         if len(mine) < deaths:
             return None
-        shortage = next((each.shortage for each in reversed(mine) if each.shortage), "")
-        cause = f", probably out of memory: {shortage}" if shortage else ""
-        return f"its worker process died {deaths + 1} times on it{cause}"
+        return f"its worker process died {deaths + 1} times on it{_cause(mine)}"
+
+    def give_up(self, restarts: int) -> None:
+        """Raises ValueError where more tries than `restarts` died that no item in work alone is known to have ended."""
+        died = [each for each in self.earlier if each.key is None and not each.overdue]
+        if len(died) > restarts:
+            cause = _cause(died)
+            advice = f"; {MORE_MEMORY}" if cause else ""
+            raise ValueError(f"its process died {len(died)} times{cause}{advice}")
 
     def _data(self) -> bytes:
         return json.dumps([asdict(each) for each in (*self.earlier, self.own)]).encode()
 
     def _save(self) -> None:
         self.store.write(self.name, self._data())
+
+
+def _cause(died: Sequence[Try]) -> str:
+    shortage = next((each.shortage for each in reversed(died) if each.shortage), "")
+    return f", probably out of memory: {shortage}" if shortage else ""

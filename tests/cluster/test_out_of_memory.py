@@ -1,5 +1,7 @@
 """An item that takes more memory than there is: the kernel, or Ray's own monitor, ends its worker, and only its row is lost.
 
+A whole stage that does is given up after a few tries.
+
 The kernel's limit is that of a control group made for the test, so that nothing else on the machine is in danger.
 """
 
@@ -50,8 +52,8 @@ def group() -> Iterator[Path]:
         time.sleep(0.1)
 
 
-def run(world, env: dict[str, str], group: Path | None) -> tuple[int, str]:
-    command = [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml")]
+def run(world, env: dict[str, str], group: Path | None, *sets: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *sets]
     join = None if group is None else lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
     driver = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True, preexec_fn=join
@@ -88,12 +90,36 @@ def test_the_kernel_ends_a_worker_that_takes_too_much(world, group):
     assert error == f"its worker process died 3 times on it, probably out of memory: {cause}"
 
 
-def test_so_does_rays_own_monitor(world):
-    """Its threshold is 3 GB above what is in use now."""
+def monitored() -> dict[str, str]:
+    """Returns the environment of a Ray whose monitor's threshold is 3 GB above what is in use now."""
     memory = psutil.virtual_memory()
     if memory.available < 6 * GB:
         lacks(f"needs 6 GB of free memory, {memory.available / GB:.1f} there are")
     threshold = (memory.total - memory.available + 3 * GB) / memory.total
-    env = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
-    error = quiet_and_greedy(world, env, None, 5 * GB)
+    return {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
+
+
+def test_so_does_rays_own_monitor(world):
+    error = quiet_and_greedy(world, monitored(), None, 5 * GB)
     assert error.startswith("its worker process died 3 times on it")
+
+
+def greedy_whole(world, env: dict[str, str], group: Path | None, size: int) -> str:
+    """Runs a whole stage that reads a file of `size` bytes; returns what was said of its end."""
+    world.run(selected=frozenset({"numbers", "squares", "cubes"}))
+    with (world.folder / "trace.total").open("wb") as file:
+        file.truncate(size)
+    code, said = run(world, env, group, f"total.path={world.folder / 'trace'}")
+    assert code == 1, said
+    return said
+
+
+def test_a_whole_stage_that_the_kernel_ends_is_given_up(world, group):
+    said = greedy_whole(world, {}, group, 16 * GB)
+    cause = "probably out of memory: the kernel ended a process for lack of memory"
+    assert f"total: failed: its process died 6 times, {cause}; reserve what it takes with run.memory_gb, or" in said
+
+
+def test_so_is_one_that_rays_own_monitor_ends(world):
+    """Which Ray itself would begin again without end."""
+    assert "total: failed: its process died 6 times" in greedy_whole(world, monitored(), None, 5 * GB)

@@ -108,6 +108,18 @@ class TestOnOneCluster:
         events = [event for log in logs for event in log]
         assert [e["node"] for e in events if e["event"] == "worker died"] == ["squares"]
 
+    def test_a_whole_stage_that_dies_is_begun_again_a_few_times(self, world, monkeypatch):
+        monkeypatch.setattr("pipeline.cluster.ray_executor.RESTARTS", 1)
+        world.run(selected=frozenset({"numbers", "squares", "cubes"}))
+        world.traced()  # of `squares`
+        path = f"total.path={world.folder / 'trace'}"
+        outcome = world.run(path, "total.deaths=99", executor=RayExecutor)
+        assert outcome.failed == {"total": "its process died 2 times"}
+        assert world.traced() == ["total"] * 2
+        logs = [read_run_log(world.store, name.removesuffix(".jsonl")) for name in world.store.sizes("runs")]
+        attempts = [event["attempt"] for log in logs for event in log if event["event"] == "worker died"]
+        assert attempts == [1, 2]
+
     def test_an_item_that_never_ends_costs_itself_only(self, world):
         """It reads a FIFO without a writer, where only the end of its process helps."""
         world.run()

@@ -143,10 +143,12 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp
 
 
 @pytest.mark.faults
-def test_a_killed_controller_of_ray_train_changes_nothing(quiet, indexed, tmp_path):
+@pytest.mark.parametrize("kind", ["TrainController", "compute_whole"])
+def test_a_killed_supervisor_changes_nothing(quiet, indexed, tmp_path, kind):
+    """Ray Train's controller, or the task that waits for it: with that one go the controller and its processes."""
     store = shutil.copytree(indexed, tmp_path / "killed")
     driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    kill_the_only(driver, "TrainController", store)
+    kill_the_only(driver, kind, store)
     assert (store / "detector.safetensors").read_bytes() == (quiet / "detector.safetensors").read_bytes()
     assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
 

@@ -120,8 +120,18 @@ def test_a_disk_that_is_full_or_broken_is_not_passed_over(
     monkeypatch.setattr(os, "fsync", full)
     store = Store(str(tmp_path))
     for write in (store.write, store.create):
-        with pytest.raises(OSError, match=os.strerror(number)):
+        with pytest.raises(OSError, match=rf"{os.strerror(number)}: '{tmp_path}/file'"):
             write("file", b"data")
+    assert store.sizes("") == {}
+
+
+def test_on_a_disk_that_became_full_a_lock_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = Store(str(tmp_path))
+    with StoreLock(store, "one"):
+        monkeypatch.setattr(os, "fsync", full)
     assert store.sizes("") == {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,14 @@ import pytest
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import ShardRecord, finished_shards
-from pipeline.engine.shards import ShardJob, Worker, compute_shard, encode, shard_name
+from pipeline.engine.shards import ShardJob, Worker, compute_shard, compute_whole, encode, shard_name
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from pipeline.engine.watch import Watch
+from pipeline.engine.worker_group import RESTARTS
 from pipeline.engine.worker_reports import WorkerReports
 from tests.engine.conftest import World
-from tests.engine.squares import Numbers, Squares
+from tests.engine.squares import Numbers, Squares, Total
 
 SCHEMA = pa.schema([pa.field("name", pa.string()), pa.field("values", pa.list_(pa.float32()))])
 FOLDER = "numbers/r"
@@ -179,6 +180,37 @@ def test_a_process_that_died_of_something_else_costs_nothing(job: ShardJob) -> N
 
     count, record = deaths(job, work)
     assert (count, record.errors) == (2, [])
+
+
+def test_a_shard_that_kills_as_it_is_written_ends_the_node(job: ShardJob) -> None:
+    class Kills(Store):
+        def write(self, name: str, data: bytes) -> None:
+            if name.endswith(".parquet"):
+                raise Died
+            super().write(name, data)
+
+    broken = replace(job, store=Kills(job.store.url))
+    with pytest.raises(ValueError, match=rf"^its process died {RESTARTS + 1} times$"):
+        deaths(broken, rows)
+
+
+def test_a_whole_stage_whose_process_always_dies_is_given_up(job: ShardJob) -> None:
+    ends: list[BaseException] = [Died(), Died(), ValueError("a mistake"), Died(), Died()]
+
+    class Dies(Total):
+        def run(self, ctx: StageContext) -> Iterable[Row]:
+            if ends:
+                raise ends.pop(0)
+            return [{"total": 7}]
+
+    whole = replace(job, stage=Dies())
+    for expected in (Died, Died, ValueError, Died, Died):  # a mistake of its own is no death, and ends the counting
+        with pytest.raises(expected):
+            compute_whole(whole, restarts=2)
+    with pytest.raises(ValueError, match=r"^its process died 2 times$"):
+        compute_whole(whole, restarts=1)
+    assert ends == []
+    assert compute_whole(whole, restarts=1).rows == 1
 
 
 def test_deaths_of_another_run_do_not_count(job: ShardJob) -> None:

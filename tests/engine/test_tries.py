@@ -77,3 +77,18 @@ def test_so_is_a_kill_by_the_kernel_of_the_same_machine(
     error = tries.error_of("a", 2)
     cause = ", probably out of memory: the kernel ended a process for lack of memory" if known else ""
     assert error == f"its worker process died 3 times on it{cause}"
+
+
+def test_deaths_of_no_item_are_given_up_too(store: Store) -> None:
+    for key in (None, "a", None):
+        begin(store).at(key)
+    begin(store).ended_overdue(5, 5)
+    last = begin(store)
+    last.give_up(2)
+    with pytest.raises(ValueError, match=r"^its process died 2 times$"):
+        last.give_up(1)
+    last.short_of_memory("15.2 of 16.0 GB in use, 12.1 by this process")
+    what_to_do = "reserve what it takes with run.memory_gb, or give it a machine with more"
+    cause = f"probably out of memory: 15.2 of 16.0 GB in use, 12.1 by this process; {what_to_do}"
+    with pytest.raises(ValueError, match=rf"^its process died 3 times, {cause}$"):
+        begin(store).give_up(2)

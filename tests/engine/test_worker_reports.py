@@ -110,17 +110,25 @@ def test_a_whole_stage_that_begins_again_notes_what_the_last_one_was_at(tmp_path
     reports = WorkerReports(whole.store, "run1")
     compute_whole(whole)
     assert reports.new(whole.folder).events == []
-    Heartbeat(whole.store, f"{whole.folder}/_inflight/run1-whole.progress")("step 3/10")
+    for at in ("step 3/10", ""):
+        with pytest.raises(KeyboardInterrupt):
+            compute_whole(job(tmp_path, Constant(dies_at=at)))
     compute_whole(whole)
-    assert [event["at"] for event in reports.new(whole.folder).events] == ["step 3/10"]
+    events = [(event["at"], event["attempt"]) for event in reports.new(whole.folder).events]
+    assert events == [("step 3/10", 1), ("step 3/10", 2)]
 
 
 class Constant(WholeStage):
     name: ClassVar[str] = "constant"
     version: ClassVar[str] = "1"
     output: ClassVar[pa.Schema] = TOTAL
+    dies_at: str | None = None
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
+        if self.dies_at:
+            ctx.log(self.dies_at)
+        if self.dies_at is not None:
+            raise KeyboardInterrupt  # as far as the marker goes, a death
         return [{"total": 7}]
 
 
