@@ -97,5 +97,5 @@ def _way(line: Lineage) -> tuple[str, dict[str, str]]:
     name, weights = _network(line.ranker, line.detections)
     by_agreement = stage == RerankByAgreement.name
     name = name or (AGREEMENT if by_agreement else "a ranker")
-    sees = "no image" if by_agreement else line.detections.params["size"]
+    sees = "no image" if by_agreement else line.detections.params["canvas"]
     return f"re-ranked by {name}", {"ranker": name, "ranker weights": weights, "ranker sees": sees}

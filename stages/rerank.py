@@ -37,7 +37,7 @@ class Rerank(NetworkStage):
     small rankers 0.8 GB at 1024 pixels, 2.7 at 8K; one that learnt from whole images sees a square of it.
 
     Attributes:
-        size: at which the ranker sees the image, named as a canvas of `predict`; None for that of its training where it
+        canvas: at which the ranker sees the image, as in `predict`; None for that of its training where it
             learnt from whole images, and for the image's own where it learnt from squares cut out of them.
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
         max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
@@ -58,7 +58,7 @@ class Rerank(NetworkStage):
     }
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    size: CanvasName | None = None
+    canvas: CanvasName | None = None
     iou: float | None = Field(0.4, ge=0, le=1)
     max_candidates: int | None = Field(None, ge=1)
     max_detections: int | None = Field(None, ge=1)
@@ -95,7 +95,7 @@ class Rerank(NetworkStage):
         reranker = Reranker(
             ranker,
             device="cuda" if ctx.resources.gpus else "cpu",
-            canvas=None if self.size is None else parse_canvas(self.size),
+            canvas=None if self.canvas is None else parse_canvas(self.canvas),
             top=self.max_candidates,
             score_format=self.score_format,
             dtype=getattr(torch, self.precision),

@@ -122,7 +122,7 @@ def reranking_graph(bench: Bench, weights: Path, size: str, iou: float | None, r
     before = Resources(cpus=cores(), shard_rows=resources.shard_rows)
     first = detecting_graph(bench.model, bench.folder, before)
     inputs = {"samples": (IMAGES,), "candidates": (BOXES,)}
-    last = Node(RANKED, Rerank(size=size, iou=iou), inputs, str(weights), resources)
+    last = Node(RANKED, Rerank(canvas=size, iou=iou), inputs, str(weights), resources)
     return Graph([*first.nodes.values(), last])
 
 

@@ -131,8 +131,8 @@ def dump(config: Config, node: Node, stage: Predict) -> Cost:
 def reranking(config: Config, node: Node, stage: Rerank) -> Cost:
     """Returns the cost of re-ranking; the bytes that suppression leaves are not known and not counted."""
     images, (network, preprocessing) = images_of(config.graph, node), ranker_of(config, node)
-    if stage.size is not None:
-        preprocessing = replace(preprocessing, canvas=parse_canvas(stage.size))
+    if stage.canvas is not None:
+        preprocessing = replace(preprocessing, canvas=parse_canvas(stage.canvas))
     passes = [(each.share, *preprocessing.size(each.width, each.height)) for each in images.shapes]
     found = network_cost(images, network, "float32", passes, "rank")
     found = _of_node(

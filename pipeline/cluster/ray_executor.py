@@ -190,15 +190,15 @@ def _begun(job: ShardJob, processes: int) -> tuple[Any, Callable[[], None]]:
     """Starts a whole stage; returns the reference of its record, and what ends it at once."""
     import ray
 
-    resources, passing = job.ctx.resources, ends_with_this_process()
+    resources, ephemeral = job.ctx.resources, ends_with_this_process()
     if job.stage.distributed and processes == 1:
-        alone = partial(run_alone, loaders=resources.loaders, passing=passing)
+        alone = partial(run_alone, loaders=resources.loaders, ephemeral=ephemeral)
         actor, task = start_alone(replace(job, ctx=replace(job.ctx, worker_group=alone)), request_of(resources))
         return task, partial(ray.kill, actor)
     request = request_of(resources)
     if job.stage.distributed:
         group = partial(
-            train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
+            train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", ephemeral=ephemeral
         )
         job = replace(job, ctx=replace(job.ctx, worker_group=group))
         request = {"num_cpus": 0}  # it only waits for its group, which holds the node's resources

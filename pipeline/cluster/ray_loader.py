@@ -69,14 +69,14 @@ def _bytes_of(value: pa.LargeBinaryArray) -> pa.Buffer:
     return data[first:last]
 
 
-def prefetch_of(loaders: int, passing: bool) -> Prefetch:
+def prefetch_of(loaders: int, ephemeral: bool) -> Prefetch:
     """Returns how a training's process gets its batches: from that many loaders, or from threads of its own for 0.
 
     Args:
         loaders: processes.
-        passing: the cluster ends with this run, so that Ray Data needs no helper actors.
+        ephemeral: the cluster ends with this run, so that Ray Data needs no helper actors.
     """
-    if loaders and passing:
+    if loaders and ephemeral:
         without_helpers(lambda: True)
     return stream_with(loaders) if loaders else in_threads
 

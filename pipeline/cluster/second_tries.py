@@ -1,4 +1,4 @@
-"""Stragglers are started a second time on another machine, and the first try to finish counts.
+"""Speculative execution: stragglers are started a second time on another machine, and the first to finish counts.
 
 Once no shard of a node waits, its workers have had those that are left for as long as that lasts. Where it lasts
 several times the median of the finished ones, and another machine has room for a worker, each gets a second try there.

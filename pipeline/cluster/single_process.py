@@ -32,6 +32,6 @@ def start_alone(job: ShardJob, request: dict[str, Any]) -> tuple[Any, Any]:
     return actor, actor.run.remote(job, RESTARTS)
 
 
-def run_alone(function: Callable[[Prefetch], Any], *, loaders: int, passing: bool) -> Any:
+def run_alone(function: Callable[[Prefetch], Any], *, loaders: int, ephemeral: bool) -> Any:
     """Returns function(prefetch), computed here: a `WorkerGroup` of the actor's own process; see `prefetch_of`."""
-    return function(prefetch_of(loaders, passing))
+    return function(prefetch_of(loaders, ephemeral))

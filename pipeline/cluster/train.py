@@ -20,7 +20,7 @@ from pipeline.engine.worker_group import RESTARTS, Prefetch, WorkersStopped
 
 
 def train_together(
-    function: Callable[[Prefetch], Any], *, resources: Resources, store: Store, folder: str, passing: bool
+    function: Callable[[Prefetch], Any], *, resources: Resources, store: Store, folder: str, ephemeral: bool
 ) -> Any:
     """Returns function(prefetch) of rank 0 of `resources.workers` processes; see `WorkerGroup`.
 
@@ -29,7 +29,7 @@ def train_together(
         resources: processes, and CPUs, GPUs and loaders of each.
         store: shared by all machines.
         folder: in it, for Ray Train's bookkeeping.
-        passing: the cluster ends with this run, so that nothing need clean up after it.
+        ephemeral: the cluster ends with this run, so that nothing need clean up after it.
 
     Raises:
         WorkersStopped: with the function's own message.
@@ -38,7 +38,7 @@ def train_together(
     # Its workers would change into a folder of their own, where no relative path of a config holds.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
-    if passing:  # a cluster of one machine: no machine is taken away, and its statistics have no reader
+    if ephemeral:  # a cluster of one machine: no machine is taken away, and its statistics have no reader
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
     from ray.exceptions import RayActorError
@@ -47,7 +47,7 @@ def train_together(
     try:
         for left in reversed(range(RESTARTS + 1)):
             try:
-                result = _trainer(function, resources, store, folder, passing).fit()
+                result = _trainer(function, resources, store, folder, ephemeral).fit()
                 break
             except (TrainingFailedError, RayActorError) as error:
                 if not left or not _is_death_of_supervision(error):
@@ -61,15 +61,15 @@ def train_together(
 
 
 def _trainer(
-    function: Callable[[Prefetch], Any], resources: Resources, store: Store, folder: str, passing: bool
+    function: Callable[[Prefetch], Any], resources: Resources, store: Store, folder: str, ephemeral: bool
 ) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig
 
     each = {"CPU": resources.reserved_cpus, "GPU": resources.gpus, "memory": resources.memory_gb * 2**30}
     each = {name: amount for name, amount in each.items() if amount or name == "CPU"}
-    return _trainer_class(passing)(
-        partial(_process, function, resources.loaders, resources.gpus > 0, passing),
+    return _trainer_class(ephemeral)(
+        partial(_process, function, resources.loaders, resources.gpus > 0, ephemeral),
         # Objects in the host's memory (names, counts, decisions) travel without the GPU, which is busy.
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if resources.gpus else "gloo"),
         scaling_config=ScalingConfig(
@@ -95,11 +95,11 @@ def _is_death_of_supervision(error: BaseException) -> bool:
     return isinstance(error, RayActorError) or isinstance(getattr(error, "controller_failure", None), RayError)
 
 
-def _trainer_class(passing: bool) -> type[Any]:
+def _trainer_class(ephemeral: bool) -> type[Any]:
     """Returns TorchTrainer without the actors that nothing here needs; each is a process that imports Ray and torch.
 
-    Data come through `ray_loader`. In a passing cluster the actor that frees resources after a controller's death asks
-    the dashboard, which a local cluster does not have: every training would end by waiting twelve seconds for it.
+    Data come through `ray_loader`. In an ephemeral cluster the actor that frees resources after a controller's death
+    asks the dashboard, which a local cluster does not have: every training would end by waiting twelve seconds for it.
 
     Its controller, a process of 700 MB, ends with the training. Without its last handle it ends as well, but Ray lets
     it take up to half a minute, and its handler of interrupts would hold one.
@@ -107,7 +107,7 @@ def _trainer_class(passing: bool) -> type[Any]:
     import ray
     from ray.train.torch import TorchTrainer
 
-    left_out = {"DatasetsCallback", *(["PlacementGroupCleanerCallback"] if passing else [])}
+    left_out = {"DatasetsCallback", *(["PlacementGroupCleanerCallback"] if ephemeral else [])}
 
     class Lean(TorchTrainer):  # type: ignore[misc]
         _controller: Any = None
@@ -130,9 +130,9 @@ def _trainer_class(passing: bool) -> type[Any]:
     return trainer
 
 
-def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool, passing: bool) -> tuple[str, Any]:
+def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool, ephemeral: bool) -> tuple[str, Any]:
     """Runs in every process of the group."""
-    prefetch = prefetch_of(loaders, passing)
+    prefetch = prefetch_of(loaders, ephemeral)
     if accelerated:
         import torch
         from ray.train.torch import get_device

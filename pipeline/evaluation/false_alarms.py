@@ -70,7 +70,11 @@ class FalseAlarms(CountedMetric):
             predictions: rows in any order; images that the ground truth does not have are left out.
             truth: faces, and which of them count in each level.
             setting: raw score, reached with equality.
+
+        Raises ValueError: the score is no number, or infinite.
         """
+        if not math.isfinite(setting):
+            raise ValueError(f"false_alarms: expected a score, found {setting}")
         face_N, found_F = detected_faces(predictions, truth, setting)
         flags = {level: np.concatenate([np.zeros(0, bool), *each]) for level, each in truth.counts.items()}
         found = {level: int((found_F & counted_F).sum()) for level, counted_F in flags.items()}

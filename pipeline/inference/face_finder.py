@@ -30,24 +30,24 @@ class FaceFinder:
 
     Attributes:
         predictor: the network on its device.
-        scale: size at which it sees an image, as in `parse_canvas`; for the mode "single".
+        canvas: size at which it sees an image, as in `parse_canvas`; for the mode "single".
         score: only scores strictly greater are kept.
         mode: entry of `MODES`; another one than "single" has sizes of its own.
         reranker: that re-scores the candidates of a single pass, or None.
     """
 
     predictor: Predictor
-    scale: str = "original"
+    canvas: str = "original"
     score: float = 0.02
     mode: str = SINGLE
     reranker: Reranker | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError: an unknown scale or mode, or two that exclude each other."""
-        parse_canvas(self.scale)
+        """Raises ValueError: an unknown canvas or mode, or two that exclude each other."""
+        parse_canvas(self.canvas)
         MODES.find(self.mode)
-        if self.mode != SINGLE and self.scale != "original":
-            raise ValueError(f"mode {self.mode} has sizes of its own: expected no scale, found {self.scale}")
+        if self.mode != SINGLE and self.canvas != "original":
+            raise ValueError(f"mode {self.mode} has sizes of its own: expected no canvas, found {self.canvas}")
         if self.mode != SINGLE and self.reranker is not None:
             raise ValueError(f"a ranker re-scores the candidates of one pass: expected no mode, found {self.mode}")
 
@@ -85,7 +85,7 @@ class FaceFinder:
 
     @property
     def _canvas(self) -> Canvas:
-        return parse_canvas(self.scale)
+        return parse_canvas(self.canvas)
 
     def _launched(self, members: list[tuple[K, Image]], working: deque[_Window[K]]) -> _Window[K]:
         """Returns a window whose last batch is at work; the last one of the window before is waited for meanwhile."""

@@ -33,7 +33,7 @@ def detect(
     weights: options.Weights,
     detector: options.Detector = None,
     ranker: options.Ranker = None,
-    scale: options.Scale = "original",
+    canvas: options.Canvas = "original",
     mode: options.TestTimeMode = "single",
     score: options.Score = 0.02,
     draw_score: options.DrawScore = 0.5,
@@ -72,7 +72,7 @@ def detect(
     if sys.stderr.isatty():  # seconds, in a fresh environment many
         print(f"loading {weights.name}", file=sys.stderr, flush=True)
     place = choose_device(device)
-    networks = _Networks(weights, detector, ranker, scale, mode, score, place, choose_engine(engine, place))
+    networks = _Networks(weights, detector, ranker, canvas, mode, score, place, choose_engine(engine, place))
     written = {"--draw-score": draw_score, "--blur-score": blur_score, "--engine": networks.engine, "--every": every}
     log = _log({**networks.settings(), **written}, folders, files, fresh)
     inputs = _inputs(images, folders, log)
@@ -92,7 +92,7 @@ class _Networks:
     weights: Path
     detector: str | None
     ranker: Path | None
-    scale: str
+    canvas: str
     mode: str
     score: float
     device: str
@@ -104,7 +104,7 @@ class _Networks:
             "--weights": Checkpoint(self.weights).content_hash,
             "--ranker": self.ranker and Checkpoint(self.ranker).content_hash,
             "--detector": self.detector,
-            "--scale": self.scale,
+            "--canvas": self.canvas,
             "--mode": self.mode,
             "--score": self.score,
         }
@@ -119,7 +119,7 @@ class _Networks:
         reranker = Reranker(open_ranker(self.ranker)[1], self.device) if self.ranker else None
         name, network = open_detector(self.weights, self.detector)
         predictor = predictor_of_any_size(network, self.device, self.engine)
-        return name, FaceFinder(predictor, self.scale, self.score, self.mode, reranker)
+        return name, FaceFinder(predictor, self.canvas, self.score, self.mode, reranker)
 
 
 def _log(

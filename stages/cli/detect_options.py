@@ -43,7 +43,7 @@ Weights = Annotated[
 ]
 Detector = Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")]
 Ranker = Annotated[Path | None, typer.Option(help="Trained ranker that re-scores the candidates first.")]
-Scale = Annotated[str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")]
+Canvas = Annotated[str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")]
 TestTimeMode = Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")]
 Score = Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")]
 DrawScore = Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn and cropped.")]

@@ -113,8 +113,8 @@ def _rerank(node: Node, folder: Path) -> Fields:
     assert isinstance(node.stage, Rerank)
     if not node.inputs.get("checkpoint"):
         yield "path", str(folder / RANKER)
-    if node.stage.size is not None:
-        yield "size", _small(node.stage.size)
+    if node.stage.canvas is not None:
+        yield "canvas", _small(node.stage.canvas)
 
 
 def _text_predictions(node: Node, folder: Path) -> Fields:

@@ -27,7 +27,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "train_ranker": {"ranker": "roi_mobilenet", "recipe": {"steps": 7, "crop_scales": [0.5, 1], "num_candidates": 50}},
     "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
     "predict": {"canvas": 4096, "max_candidates": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
-    "rerank": {"size": "8k", "iou": None, "max_candidates": 100, "score_format": "clip"},
+    "rerank": {"canvas": "8k", "iou": None, "max_candidates": 100, "score_format": "clip"},
     "rerank_by_agreement": {"max_detections": 3},
     "redetect": {"context": 2, "canvas": 320},
     "text_predictions": {"max_candidates": 3},

@@ -61,6 +61,12 @@ def test_images_without_faces_alarm_and_unknown_ones_do_not() -> None:
     assert FalseAlarms.count(found("e/stranger", box), truth_of("e/a")) == FalseAlarms(0.5, 0, dict.fromkeys(LEVELS, 0))
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_no_box_has_is_refused(score: float) -> None:
+    with pytest.raises(ValueError, match=f"false_alarms: expected a score, found {score}"):
+        FalseAlarms.count(found("e/a"), truth_of("e/a"), score)
+
+
 def test_counts_add_up_over_images_and_at_one_score_only() -> None:
     rng = np.random.default_rng(0)
     names = [f"e/{i}" for i in range(6)]

@@ -57,12 +57,12 @@ def test_a_mode_and_a_ranker(detector: Detector, images: list[Image]) -> None:
     np.testing.assert_array_equal(ranked.scores, expected.scores)
     for wrong, words in (
         (
-            {"mode": "crface_multi", "scale": "8k"},
-            "mode crface_multi has sizes of its own: expected no scale, found 8k",
+            {"mode": "crface_multi", "canvas": "8k"},
+            "mode crface_multi has sizes of its own: expected no canvas, found 8k",
         ),
         ({"mode": "crface_multi", "reranker": reranker}, "expected no mode, found crface_multi"),
         ({"mode": "best"}, "'best'"),
-        ({"scale": "9k"}, "unknown canvas '9k'"),
+        ({"canvas": "9k"}, "unknown canvas '9k'"),
     ):
         with pytest.raises(ValueError, match=words):
             FaceFinder(predictor, **wrong)

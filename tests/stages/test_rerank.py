@@ -61,7 +61,7 @@ def expected(found: Detections, name: str, reranker: Reranker, iou: float | None
         ((), 0.4, {}),
         (("iou=0.7", "score_format=clip"), 0.7, {"score_format": "clip"}),
         (("iou=0.7", "score_format=squash"), 0.7, {"score_format": "squash"}),
-        (("iou=null", "max_candidates=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
+        (("iou=null", "max_candidates=30", "canvas=192"), None, {"top": 30, "canvas": Canvas(192)}),
     ],
 )
 def test_rows_are_what_the_ranker_makes_of_them(
@@ -120,7 +120,7 @@ def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path
         file = tmp_path / "ranker.safetensors"
         file.write_bytes(save_bytes("crface_mobilenet", built, {"model_args": SWITCHES, "recipe": recipe}))
         for size in ("", "160", "original"):
-            sets = (f"ranked.path={file}", f"ranked.size={size}", "ranked.iou=null")
+            sets = (f"ranked.path={file}", f"ranked.canvas={size}", "ranked.iou=null")
             wired.done(*sets)
             found[recipe["whole"], recipe["crop"], size] = wired.by_id("ranked", *sets)["0.png"].scores
     assert np.array_equal(found[True, 160, ""], found[True, 224, "160"])
@@ -228,7 +228,12 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     copy.write_bytes(bytes(data))
     assert "file_hashes.weights" in wired.plan()["ranked"].reason
     assert (
-        len({hash_json(Rerank(size=size).model_dump(mode="python")) for size in (None, "original", "8k", 7680, "4096")})
+        len(
+            {
+                hash_json(Rerank(canvas=size).model_dump(mode="python"))
+                for size in (None, "original", "8k", 7680, "4096")
+            }
+        )
         == 4
     )
 

@@ -58,7 +58,7 @@ def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: 
     kept = expected.scores > 0.3
     assert kept.any()
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
-    refused = wider8k(*arguments, "--scale", "8k")
+    refused = wider8k(*arguments, "--canvas", "8k")
     assert refused.code == 2
     assert "mode mogface_multi has sizes of its own" in refused.err
 
@@ -82,7 +82,7 @@ def test_nothing_found_is_an_empty_list(wider8k, photo: Path, weights: str, tmp_
 
 
 def test_boxes_of_a_larger_canvas_are_in_original_pixels(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
-    options = ("--weights", weights, "--scale", 384, "--json", tmp_path / "found.json")
+    options = ("--weights", weights, "--canvas", 384, "--json", tmp_path / "found.json")
     assert wider8k("detect", photo, *options).code == 0
     (found,) = json.loads((tmp_path / "found.json").read_text())
     expected = detections(Predictor(open_detector(weights)[1]).candidates(drawn_image(4), Canvas(384)))
@@ -125,7 +125,7 @@ def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) 
             ("--weights", weights, "--detector", "yolo"),
             "no detector is called 'yolo'",
         ),
-        (("--weights", weights, "--scale", "9k"), "unknown canvas '9k': choose 8k"),
+        (("--weights", weights, "--canvas", "9k"), "unknown canvas '9k': choose 8k"),
     ):
         answer = wider8k("detect", photo, *arguments)
         assert answer.code == 2
@@ -202,7 +202,7 @@ def test_a_strip_longer_than_a_jpeg_is_drawn_and_the_photo_after_it_too(
     strip, out = tmp_path / "strip.png", tmp_path / "out"
     strip.write_bytes(encode_png(np.full((20, 66_000, 3), 90, np.uint8)))
     files = ("--weights", weights, "--out", out, "--json", tmp_path / "found.json")
-    answer = wider8k("detect", strip, photo, "--scale", 2048, *files)
+    answer = wider8k("detect", strip, photo, "--canvas", 2048, *files)
     assert answer.code == 0, answer.err
     assert f"drawn: {out / 'strip.png'}" in answer.out
     assert cv2.imread(str(out / "strip.png")).shape == (20, 66_000, 3)
@@ -269,7 +269,7 @@ def test_a_canvas_that_no_machine_holds_is_one_line_and_the_others_are_done(
 ) -> None:
     strip, file = tmp_path / "strip.png", tmp_path / "found.json"
     strip.write_bytes(encode_png(np.zeros((2, 60_000, 3), np.uint8)))
-    answer = wider8k("detect", strip, photo, "--weights", weights, "--scale", "short-640", "--json", file)
+    answer = wider8k("detect", strip, photo, "--weights", weights, "--canvas", "short-640", "--json", file)
     assert answer.code == 1
     assert f"{strip}: a canvas of 19200000 x 640 pixels needs " in answer.err
     assert [row["image"] for row in json.loads(file.read_text())] == [str(photo)]

@@ -137,7 +137,7 @@ def test_the_limit_of_pixels_is_an_option(wider8k, weights: str, tmp_path: Path)
     wide, photo = tmp_path / "wide.png", tmp_path / "photo.png"
     wide.write_bytes(encode_png(np.zeros((1000, 1100, 3), np.uint8)))
     photo.write_bytes(encode_png(drawn_image(4)))
-    command = ("detect", wide, photo, "--weights", weights, "--scale", 96)
+    command = ("detect", wide, photo, "--weights", weights, "--canvas", 96)
     answer = wider8k(*command, "--max-megapixels", 1)
     assert answer.code == 1
     assert f"{wide}: 1100 x 1000 pixels are 1 megapixels, above the limit of 1: --max-megapixels" in answer.err
