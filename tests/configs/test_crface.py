@@ -91,7 +91,7 @@ def test_rankers_of_whole_images_are_used_as_they_were_trained() -> None:
             training = graph.nodes[checkpoint].stage
             assert isinstance(training, TrainRanker)
             if training.recipe.whole:
-                assert node.stage.size is None, name
+                assert node.stage.canvas is None, name
                 checked += 1
     assert checked > 10
 
