@@ -41,12 +41,9 @@ def open_predictor(
     """
     weights = planned_weights(ctx)
     with naming_weights(ctx):
-        name, detector = open_detector(weights, requested)
+        _, detector = open_detector(weights, requested)
     if decides is not None:
-        try:
-            detector.decide_by(decides)
-        except NotImplementedError:
-            raise ValueError(f"decides is {decides}, but {name} has one classifier only: leave it out") from None
+        detector.decide_by(decides)
     predictor = Predictor(
         detector,
         device="cuda" if ctx.resources.gpus else "cpu",

@@ -7,18 +7,14 @@ import torch
 
 from pipeline.data.images import encode_png
 from pipeline.models.weights import save_bytes
-from tests.inference.networks import lively_detector, lively_ranker
+from tests.inference.networks import lively_file, lively_ranker
 from tests.stages.world import drawn_image
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained detector whose answers vary from place to place."""
-    with torch.random.fork_rng():
-        detector = lively_detector()
-    file = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
-    return file
+    return lively_file(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")

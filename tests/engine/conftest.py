@@ -66,3 +66,9 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path, store)
     made.numbers(range(10))
     return made
+
+
+@pytest.fixture
+def far(s3_bucket: str, tmp_path: Path) -> Store:
+    """An empty store in the bucket."""
+    return Store(f"{s3_bucket}/{tmp_path.name}")

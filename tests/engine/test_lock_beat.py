@@ -79,11 +79,6 @@ def test_the_beat_goes_on_where_the_store_did_not_answer(tmp_path: Path, monkeyp
         assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first)
 
 
-@pytest.fixture
-def far(s3_bucket: str, tmp_path: Path) -> Store:
-    return Store(f"{s3_bucket}/{tmp_path.name}")
-
-
 def test_a_holder_that_was_suspended_while_it_renews_writes_nothing_over_the_next(
     far: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

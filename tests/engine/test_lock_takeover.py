@@ -74,11 +74,6 @@ def test_of_two_that_took_over_the_last_to_write_wins(tmp_path: Path) -> None:
     assert store.read(LOCK_FILE) == foreign
 
 
-@pytest.fixture
-def far(s3_bucket: str, tmp_path: Path) -> Store:
-    return Store(f"{s3_bucket}/{tmp_path.name}")
-
-
 def test_of_many_that_take_over_at_once_on_an_object_store_one_has_the_lock(
     far: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

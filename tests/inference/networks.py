@@ -1,5 +1,7 @@
 """Small networks with varied answers, and noise to show them."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
+from pipeline.models.weights import save_bytes
 
 
 def lively_detector() -> Detector:
@@ -21,6 +24,15 @@ def lively_detector() -> Detector:
         for parameter in detector.heads.parameters():
             parameter.mul_(0.01)
     return detector
+
+
+def lively_file(folder: Path) -> Path:
+    """Writes the weights of `lively_detector`, which name it, and returns their path; no random state changes."""
+    with torch.random.fork_rng():
+        detector = lively_detector()
+    file = folder / "untrained.safetensors"
+    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
+    return file
 
 
 def lively_ranker(name: str) -> Ranker:

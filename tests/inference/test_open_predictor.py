@@ -10,17 +10,14 @@ from pipeline.data.canvas import Canvas
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.inference.open_predictor import open_predictor
 from pipeline.inference.predictor import Predictor
-from pipeline.models.weights import open_detector, save_bytes
-from tests.inference.networks import lively_detector, noise
+from pipeline.models.weights import open_detector
+from tests.inference.networks import lively_file, noise
 
 
 @pytest.fixture(scope="module")
 def ctx(tmp_path_factory: pytest.TempPathFactory) -> StageContext:
     """A node on a CPU with a file of weights that name their detector."""
-    with torch.random.fork_rng():
-        detector = lively_detector()
-    file = tmp_path_factory.mktemp("weights") / "lively.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
+    file = lively_file(tmp_path_factory.mktemp("weights"))
     return StageContext("boxes", str(file), Resources(), {})
 
 
@@ -45,7 +42,7 @@ def test_memory_is_planned_for_the_canvas_or_for_the_largest(ctx: StageContext) 
 
 
 def test_what_does_not_fit_the_weights_is_named(ctx: StageContext) -> None:
-    with pytest.raises(ValueError, match=r"lively.safetensors: .*retinaface_mobilenet"):
+    with pytest.raises(ValueError, match=r"untrained.safetensors: .*retinaface_mobilenet"):
         open_predictor(ctx, "mogface_baseline")
-    with pytest.raises(ValueError, match="decides is main, but retinaface_mobilenet has one classifier only: leave it"):
+    with pytest.raises(ValueError, match="decides is main, but RetinaFace has one classifier only: leave it"):
         open_predictor(ctx, decides="main")

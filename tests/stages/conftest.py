@@ -10,9 +10,8 @@ import pytest
 import torch
 import typer.main
 
-from pipeline.models.weights import save_bytes
 from stages.cli.main import main
-from tests.inference.networks import lively_detector
+from tests.inference.networks import lively_file
 from tests.stages.world import World
 
 
@@ -42,11 +41,7 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Path of an untrained detector whose answers vary from place to place."""
-    with torch.random.fork_rng():
-        detector = lively_detector()
-    file = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
-    return str(file)
+    return str(lively_file(tmp_path_factory.mktemp("weights")))
 
 
 built_once = functools.cache(typer.main.get_command)

@@ -192,9 +192,7 @@ def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path)
 def test_a_detector_of_one_classifier_has_no_such_choice(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights, decides="product")
     outcome = world.run()
-    assert (
-        "decides is product, but retinaface_mobilenet has one classifier only: leave it out" in outcome.failed["boxes"]
-    )
+    assert "decides is product, but RetinaFace has one classifier only: leave it out" in outcome.failed["boxes"]
 
 
 def test_what_mogfaces_rules_made_tells_their_frame() -> None:

@@ -142,9 +142,9 @@ class Detector(nn.Module, ABC):
     def decide_by(self, decides: Decides) -> None:
         """Sets the score that counts in evaluation, where there are two classifiers; a matter of use, not of training.
 
-        Raises NotImplementedError: there is one only.
+        Raises ValueError: there is one only.
         """
-        raise NotImplementedError(f"{type(self).__name__} has one classifier only")
+        raise ValueError(f"decides is {decides}, but {type(self).__name__} has one classifier only: leave it out")
 
     def decode(self, raw: Raw, anchors: Tensor) -> tuple[Tensor, Tensor | None]:
         """Returns boxes and landmarks in pixels.

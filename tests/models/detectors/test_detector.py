@@ -44,7 +44,7 @@ def test_a_detector_without_landmarks_and_with_one_class() -> None:
 
 
 def test_with_one_classifier_there_is_nothing_to_choose() -> None:
-    with pytest.raises(NotImplementedError, match="OneBox has one classifier only"):
+    with pytest.raises(ValueError, match="decides is main, but OneBox has one classifier only: leave it out"):
         OneBox().decide_by("main")
 
 
