@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.engine.registry import Registry
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.policy import POLICIES
 from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
@@ -45,27 +46,22 @@ def test_one_side_or_several() -> None:
     assert DetectorRecipe(crop=(64, 96)).sides == (64, 96)
 
 
-def test_an_augmentation_is_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [DetectorRecipe(augmentation=name).augmentation for name in POLICIES] == [*POLICIES]
-    words = f"no augmentation is called 'dsa' (did you mean 'das'?; choices: {', '.join(POLICIES)})"
+@pytest.mark.parametrize(
+    ("field", "table", "more", "near", "wrong"),
+    [("augmentation", POLICIES, [], "das", "dsa"), ("assigner", ASSIGNERS, ["auto"], "atss", "atsss")],
+)
+def test_an_entry_is_one_of_its_table(
+    field: str, table: Registry[Any], more: list[str], near: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*more, *table]
+    assert [getattr(DetectorRecipe(**{field: name}), field) for name in names] == names
+    words = f"no {field} is called '{wrong}' (did you mean '{near}'?; choices: {', '.join(names)})"
     with pytest.raises(ValueError, match=re.escape(words)):
-        DetectorRecipe(augmentation="dsa")
-    monkeypatch.setitem(POLICIES, "dsa", POLICIES["das"])
-    assert DetectorRecipe(augmentation="dsa").augmentation == "dsa"
-    listed = TypeAdapter(DetectorRecipe).json_schema()["properties"]["augmentation"]
-    assert (listed["enum"], listed["default"]) == ([*POLICIES], "square_crop")
-
-
-def test_an_assigner_is_auto_or_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["auto", *ASSIGNERS]
-    assert [DetectorRecipe(assigner=name).assigner for name in names] == names
-    words = f"no assigner is called 'atsss' (did you mean 'atss'?; choices: {', '.join(names)})"
-    with pytest.raises(ValueError, match=re.escape(words)):
-        DetectorRecipe(assigner="atsss")
-    monkeypatch.setitem(ASSIGNERS, "atsss", ASSIGNERS["atss"])
-    assert DetectorRecipe(assigner="atsss").assigner == "atsss"
-    listed = TypeAdapter(DetectorRecipe).json_schema()["properties"]["assigner"]
-    assert (listed["enum"], listed["default"]) == ([*names, "atsss"], "auto")
+        DetectorRecipe(**{field: wrong})
+    monkeypatch.setitem(table, wrong, table[near])
+    assert getattr(DetectorRecipe(**{field: wrong}), field) == wrong
+    listed = TypeAdapter(DetectorRecipe).json_schema()["properties"][field]
+    assert (listed["enum"], listed["default"]) == ([*names, wrong], getattr(DetectorRecipe(), field))
 
 
 def test_warm_up_then_cosine() -> None:
